@@ -1,0 +1,12 @@
+# sluice_room(NAME LINKS …): one folder is one static library; its sources are the folder's .c files.
+function(sluice_room name)
+    cmake_parse_arguments(arg "" "" "LINKS" ${ARGN})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.c)
+    if(NOT sources)
+        file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/empty.c "typedef int sluice_empty;\n")
+        set(sources ${CMAKE_CURRENT_BINARY_DIR}/empty.c)
+    endif()
+    add_library(${name} STATIC ${sources})
+    target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/agent ${PROJECT_SOURCE_DIR})
+    target_link_libraries(${name} PUBLIC ${arg_LINKS})
+endfunction()

@@ -1,0 +1,2 @@
+// Placeholder until the rooms exist.
+typedef int agent_placeholder;

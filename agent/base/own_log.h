@@ -1,0 +1,27 @@
+// The agent's own log: JSON lines on stderr, one event a line, never a secret.
+//
+// Any thread: a line is one write(2). Never blocks on anything but stderr itself.
+#ifndef SLUICE_BASE_OWN_LOG_H
+#define SLUICE_BASE_OWN_LOG_H
+
+enum log_level { OWN_DEBUG, OWN_INFO, OWN_WARN, OWN_ERROR };
+
+struct log_field {
+    const char *name;
+    const char *text; // NULL: number is used
+    long long number;
+};
+
+// event: a stable snake_case name that an operator can search for. The message says what happened
+// and the way out.
+void own_log(enum log_level level, const char *event, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// The same with fields of its own, written as top-level members. fields ends with {NULL, NULL, 0}.
+void own_log_fields(enum log_level level, const char *event, const struct log_field *fields,
+                    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+// Lines below this level are not written. The default is info.
+void own_log_threshold(enum log_level level);
+
+#endif

@@ -1,0 +1,78 @@
+// The settings, typed and effective: what the table in base/settings_table.c says, after file,
+// environment and flags.
+//
+// All text is owned by the settings and NUL-terminated; never NULL. Read-only after settings_load.
+// Any thread.
+#ifndef SLUICE_BASE_SETTINGS_H
+#define SLUICE_BASE_SETTINGS_H
+
+#include "base/books.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct setting_pair {
+    char *name;
+    char *value;
+};
+
+struct setting_map {
+    struct setting_pair *items;
+    size_t count;
+};
+
+struct exporter_settings {
+    char *name;
+    char *type;      // kafka, otlp
+    char *when_full; // auto, block, shed
+    // kafka
+    char *brokers; // host:port, …
+    char *topic;
+    char *key;                     // an ECS path, such as trace.id; "": none
+    char *mode;                    // ecs
+    struct setting_map properties; // librdkafka's own, by name
+    // otlp
+    char *endpoint; // http://host:port or unix:///path
+    struct setting_map headers;
+    char *compression; // none, gzip
+    uint64_t timeout_ns;
+    uint64_t max_request; // bytes
+    uint64_t concurrency; // requests in flight
+};
+
+struct route_settings {
+    char *name;
+    bool signals[SIGNAL_COUNT];
+    unsigned exporters[EXPORTER_MAX]; // indexes into exporters
+    unsigned exporter_count;
+};
+
+struct settings {
+    struct {
+        char *path;
+        uint32_t mode;
+        char *group;
+    } socket;
+    char *otlp_listen; // host:port; "": off
+    struct {
+        char *listen;
+    } http;
+    struct {
+        char *name, *version, *environment, *instance;
+    } service;
+    struct setting_map resource; // OpenTelemetry attribute names
+    uint64_t max_delay_ns;
+    uint64_t max_memory; // bytes
+    uint64_t block_for_ns;
+    uint64_t max_line;
+    uint64_t max_message;
+    uint64_t drain_timeout_ns;
+    char *termination_message; // path
+    struct exporter_settings *exporters;
+    unsigned exporter_count;
+    struct route_settings *routes;
+    unsigned route_count;
+};
+
+#endif

@@ -1,0 +1,76 @@
+// Bytes of one dialect in, records to enrich out. Keeps no bytes: what is not consumed, the caller
+// offers again.
+//
+// One decoder serves all connections of a loop: its scratch is reused for every record. Loop thread
+// only.
+#ifndef SLUICE_DECODE_DECODE_H
+#define SLUICE_DECODE_DECODE_H
+
+#include "base/books.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct clock;
+struct decoder;
+struct enrich;
+
+struct decoder_config {
+    struct enrich *enrich;
+    struct clock *clock;
+    size_t max_line;    // bytes; a longer line is cut there and marked
+    size_t max_message; // bytes of an OTLP message or native frame
+};
+
+int decoder_new(struct decoder **out, const struct decoder_config *config);
+void decoder_free(struct decoder *decoder);
+
+// Where decoding stopped and why.
+enum decode_stop {
+    DECODE_MORE,    // all that is whole was consumed
+    DECODE_BLOCKED, // a log is full: pause reading, wait, offer the rest again
+    DECODE_CLOSE,   // the peer broke its dialect: answer what there is and close
+};
+
+// Lines: state of one connection. Zeroed at the start.
+struct line_state {
+    bool skipping; // inside a line that was cut: drop bytes to its end
+    bool expired;  // block_for passed: shed instead of waiting (set by the caller, cleared by the
+                   // decoder)
+};
+
+// Whole lines (LF, CRLF or NUL) of data; at the end of the stream also the last without an end.
+// *consumed ≤ size. A cut line longer than max_line is consumed up to there.
+enum decode_stop decode_lines(struct decoder *decoder, struct line_state *state, struct slice data,
+                              bool end, size_t *consumed);
+
+// What became of an OTLP request.
+struct otlp_result {
+    uint64_t accepted;  // records
+    uint64_t rejected;  // records counted as rejected (partial success)
+    const char *reason; // static text for the client, where rejected > 0 or the request was refused
+};
+
+#define DECODE_MALFORMED 1  // not a message of this type: INVALID_ARGUMENT; nothing was appended
+#define DECODE_OVERLOADED 2 // a log is full: refused as a whole, RetryInfo
+
+// A whole ExportTraceServiceRequest, ExportLogsServiceRequest or ExportMetricsServiceRequest.
+// Returns 0, DECODE_MALFORMED or DECODE_OVERLOADED.
+int decode_otlp(struct decoder *decoder, enum signal_kind signal, struct slice message,
+                struct otlp_result *result);
+
+// Native frames: state of one connection (docs/PROTOCOL.md). Zeroed at the start.
+struct native_state {
+    bool greeted;       // preamble and hello have been read
+    uint8_t stream[8];  // the client's
+    uint64_t received;  // highest sequence received on it
+    uint32_t ack_level; // what the client asked for; receipts come with a later version
+    char error[160];    // text of the error to send before closing, where DECODE_CLOSE
+    uint32_t error_code;
+};
+enum decode_stop decode_native(struct decoder *decoder, struct native_state *state,
+                               struct slice data, size_t *consumed);
+
+#endif

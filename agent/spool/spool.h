@@ -1,0 +1,107 @@
+// One log for each exporter: segments, index, verdicts, the byte budget, admission.
+//
+// A record is encoded once, straight into a segment: reserve, write, commit. What is committed is
+// offered to the exporter at the end of the loop's turn and stays until its verdict. Loop thread
+// only.
+#ifndef SLUICE_SPOOL_SPOOL_H
+#define SLUICE_SPOOL_SPOOL_H
+
+#include "base/books.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct clock;
+struct exporter;
+struct loop;
+struct spool_log;
+
+enum spool_level { SPOOL_MEMORY, SPOOL_PROCESS, SPOOL_NODE };
+
+// What a full log does with one more record.
+enum spool_when_full {
+    SPOOL_WHEN_FULL_AUTO,  // as the door asks: lines shed after block_for, native blocks, OTLP
+                           // refuses
+    SPOOL_WHEN_FULL_BLOCK, // the door waits
+    SPOOL_WHEN_FULL_SHED,  // this log's copy is dropped and counted
+};
+
+struct spool_config {
+    const char *name; // of the exporter
+    enum spool_level level;
+    size_t segment_size; // bytes, a power of two, 1 to 4 MiB; 0: 1 MiB
+    uint64_t max_bytes;  // of all segments of this log; at least two segments
+    enum spool_when_full when_full;
+    struct loop *loop;
+    struct clock *clock;
+    struct exporter *exporter;  // started by spool_log_new; not owned
+    struct exporter_book *book; // routed, dropped{shed}, delivered, dead, held … are kept here
+};
+
+int spool_log_new(struct spool_log **out, const struct spool_config *config);
+// The exporter must have given everything back (its ops->free ran, or it never took anything).
+void spool_log_free(struct spool_log *log);
+
+// What does not depend on the record: how to send it again as it was. All views, copied (and
+// interned) at commit.
+struct spool_resend {
+    struct slice topic;
+    struct slice key;
+    struct slice headers;
+};
+
+struct spool_entry {
+    uint8_t id[16];
+    uint32_t records;
+    uint64_t time_ns;
+    uint32_t source;          // interned door or file; 0: none
+    uint64_t source_position; // sequence or offset in that source
+    uint8_t severity;         // OTel number; 0 unknown
+    uint8_t signal;           // enum signal_kind
+    struct spool_resend resend;
+};
+
+// Writable room in the active segment, contiguous.
+struct spool_slot {
+    uint8_t *data;
+    size_t capacity; // bytes, at least what was asked for
+};
+
+#define SPOOL_FULL 1      // the budget is used up; nothing was reserved
+#define SPOOL_TOO_LARGE 2 // could never fit into a segment
+
+// The largest payload that a log of this segment size takes.
+size_t spool_payload_max(const struct spool_log *log);
+
+// Room for at_least bytes of payload. One slot at a time: commit or abort it before the next.
+// Returns 0, SPOOL_FULL, SPOOL_TOO_LARGE or -errno.
+int spool_reserve(struct spool_log *log, size_t at_least, struct spool_slot *slot);
+// Makes size bytes of the slot a record run. Counts routed and held. Never fails: the room was
+// reserved.
+void spool_commit(struct spool_log *log, size_t size, const struct spool_entry *entry);
+void spool_abort(struct spool_log *log);
+
+// Whether bytes more would fit now: what a door asks before it appends anything. Once it was told
+// true, commits of that many bytes in this turn succeed.
+bool spool_has_room(const struct spool_log *log, size_t bytes);
+enum spool_when_full spool_when_full(const struct spool_log *log);
+// Counts a copy that is not kept because the log is full: routed and dropped{shed}.
+void spool_shed(struct spool_log *log, uint32_t records);
+
+// Called (from the loop, once) when a segment has been freed after spool_has_room said false.
+struct spool_waiter {
+    void (*room)(struct spool_waiter *waiter);
+    struct spool_waiter *next;
+    bool waiting;
+};
+void spool_wait(struct spool_log *log, struct spool_waiter *waiter);
+void spool_wait_cancel(struct spool_log *log, struct spool_waiter *waiter);
+
+// From now on the exporter is flushed without lingering. spool_drained: no record without a verdict
+// is left.
+void spool_drain(struct spool_log *log);
+bool spool_drained(const struct spool_log *log);
+
+#endif
