@@ -3,6 +3,7 @@
 #   jaeger.sh prepare            fill the cache (minutes the first time)
 #   jaeger.sh start FOLDER       start one there, print its addresses as KEY=value
 #   jaeger.sh stop|kill|pause|resume|status|env FOLDER
+# JAEGER_PORTS="P1 .. P6" asks for these ports: OTLP gRPC, OTLP HTTP, query, query gRPC, health, metrics.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/stack/cache.sh
@@ -61,7 +62,9 @@ start() {
 
 launch_jaeger() {
     local ports
-    mapfile -t ports < <(free_ports 6)
+    read -ra ports <<<"${JAEGER_PORTS:-$(free_ports 6 | tr '\n' ' ')}"
+    [ "${#ports[@]}" -eq 6 ]
+    chosen_ports="${ports[*]}"
     export JAEGER_GRPC_PORT=${ports[0]} JAEGER_HTTP_PORT=${ports[1]} JAEGER_QUERY_PORT=${ports[2]}
     export JAEGER_QUERY_GRPC_PORT=${ports[3]} JAEGER_HEALTH_PORT=${ports[4]}
     export JAEGER_METRICS_PORT=${ports[5]}
@@ -74,6 +77,7 @@ JAEGER_OTLP_GRPC=127.0.0.1:$JAEGER_GRPC_PORT
 JAEGER_OTLP_HTTP=http://127.0.0.1:$JAEGER_HTTP_PORT
 JAEGER_QUERY=http://127.0.0.1:$JAEGER_QUERY_PORT
 JAEGER_METRICS=http://127.0.0.1:$JAEGER_METRICS_PORT/metrics
+JAEGER_PORTS="$chosen_ports"
 JAEGER_PID=$(server_pid "$1")
 JAEGER_FOLDER=$1
 EOF
@@ -91,7 +95,7 @@ resume:2) signal_server "$2" CONT ;;
 status:2) server_pid "$2" ;;
 env:2) cat "$2/env" ;;
 *)
-    sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -82,7 +82,7 @@ start() {
             return 0
         fi
         stop_server "$folder" 10
-        [ ! -f "$folder/ports" ] && grep -q 'Address already in use' "$folder/log" || break
+        if [ -f "$folder/ports" ] || ! grep -q 'Address already in use' "$folder/log"; then break; fi
     done
     say "Kafka did not start (attempt $attempt); the end of $folder/log:"
     tail -n 20 "$folder/log" >&2
