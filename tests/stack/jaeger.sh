@@ -40,7 +40,7 @@ ready() { curl -sf -o /dev/null --max-time 2 "http://127.0.0.1:$JAEGER_HEALTH_PO
 
 start() {
     local folder=$1 part attempt
-    part=$(cached "$key" "$here/jaeger.sh" build)
+    part=$(cached "$key" "$here/jaeger.sh" build) || exit 77
     mkdir -p "$folder"
     folder=$(cd "$folder" && pwd)
     if server_pid "$folder" >/dev/null; then

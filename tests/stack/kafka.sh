@@ -56,8 +56,8 @@ ready() { grep -q 'Kafka Server started' "$1/log" && listening "$2"; }
 
 start() {
     local folder=$1 part java ports attempt
-    part=$(cached "$key" "$here/kafka.sh" build)
-    java=$(find_java)
+    part=$(cached "$key" "$here/kafka.sh" build) || exit 77
+    java=$(find_java) || { say "no Java found"; exit 77; }
     mkdir -p "$folder"
     folder=$(cd "$folder" && pwd)
     if server_pid "$folder" >/dev/null; then
