@@ -20,8 +20,9 @@ struct enrich;
 struct decoder_config {
     struct enrich *enrich;
     struct clock *clock;
-    size_t max_line;    // bytes; a longer line is cut there and marked
-    size_t max_message; // bytes of an OTLP message or native frame
+    size_t max_line;     // bytes; a longer line is cut there and marked
+    size_t max_message;  // bytes of an OTLP message or native frame
+    uint64_t *truncated; // counts lines cut at max_line; may be NULL
 };
 
 int decoder_new(struct decoder **out, const struct decoder_config *config);
