@@ -24,7 +24,7 @@ build() {
     scratch=$(mktemp -d)
     trap 'rm -rf "$scratch"' EXIT
     cp "$here/kafka/pom.xml" "$scratch/pom.xml"
-    (cd "$scratch" && mvn -B -q "-Dkafka.version=$version" "$copier:copy-dependencies" \
+    (cd "$scratch" && mvn -B -q -Dstyle.color=never "-Dkafka.version=$version" "$copier:copy-dependencies" \
         "-DoutputDirectory=$out/lib" -DincludeScope=runtime)
     compgen -G "$out/lib/kafka_2.13-$version.jar" >/dev/null
 }
