@@ -1,0 +1,52 @@
+// The doors: listening sockets, and every connection that came through them.
+//
+// Never interprets a record: bytes go to decode, verdicts on the dialect come back. Loop thread
+// only.
+#ifndef SLUICE_RECEIVE_RECEIVE_H
+#define SLUICE_RECEIVE_RECEIVE_H
+
+#include "base/books.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct clock;
+struct decoder;
+struct enrich;
+struct loop;
+struct receive;
+
+struct receive_config {
+    struct loop *loop;
+    struct clock *clock;
+    struct decoder *decoder;
+    struct enrich *enrich; // for waiting on room only
+    struct receive_book *book;
+    const char *socket_path;
+    mode_t socket_mode;
+    const char *socket_group; // "": none
+    const char *otlp_listen;  // host:port; "": none
+    size_t max_line;          // bytes
+    size_t max_message;       // bytes
+    uint64_t block_for_ns;    // how long a line waits for room before it is shed
+};
+
+// Opens the sockets and starts to accept. What cannot be opened is told in the own log by name,
+// value and way out.
+int receive_new(struct receive **out, const struct receive_config *config);
+void receive_free(struct receive *receive);
+
+// The addresses as bound ("" where off).
+const char *receive_socket_path(const struct receive *receive);
+const char *receive_otlp_address(const struct receive *receive);
+
+// Connections open now, and a call (once, from the loop) when the last one of them has closed.
+size_t receive_open(const struct receive *receive);
+void receive_on_idle(struct receive *receive, void (*idle)(void *ctx), void *ctx);
+
+// Accepts no more, reads what the sockets still hold (bounded), and closes every connection.
+void receive_close_all(struct receive *receive);
+
+#endif
