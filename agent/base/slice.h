@@ -11,6 +11,11 @@ struct slice {
     size_t size;      // bytes
 };
 
+// For static initialisers, where a compound literal is not a constant.
+#define SLICE_INIT(literal)                                                                        \
+    {                                                                                              \
+        (literal), sizeof(literal) - 1                                                             \
+    }
 #define SLICE(literal) ((struct slice){(literal), sizeof(literal) - 1})
 
 static inline struct slice slice_of(const void *data, size_t size)

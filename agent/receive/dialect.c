@@ -27,9 +27,9 @@ static enum match match_http2(struct slice first)
 // Exactly the three OTLP/HTTP request lines: a text line that starts with POST is a line.
 static enum match match_http1(struct slice first)
 {
-    static const struct slice requests[] = {SLICE("POST /v1/traces HTTP/1.1\r\n"),
-                                            SLICE("POST /v1/logs HTTP/1.1\r\n"),
-                                            SLICE("POST /v1/metrics HTTP/1.1\r\n")};
+    static const struct slice requests[] = {SLICE_INIT("POST /v1/traces HTTP/1.1\r\n"),
+                                            SLICE_INIT("POST /v1/logs HTTP/1.1\r\n"),
+                                            SLICE_INIT("POST /v1/metrics HTTP/1.1\r\n")};
     enum match best = MATCH_NO;
     for (unsigned i = 0; i < sizeof requests / sizeof requests[0]; i++) {
         enum match match = match_prefix(first, requests[i]);
