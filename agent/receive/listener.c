@@ -3,12 +3,11 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/listen_address.h"
 #include "base/own_log.h"
 
-#include <event2/util.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,39 +171,20 @@ int listener_open_unix(struct listener *listener, const char *path, mode_t mode,
     return 0;
 }
 
-static void format_bound(struct listener *listener)
-{
-    struct sockaddr_storage bound;
-    socklen_t size = sizeof bound;
-    char host[64] = "";
-    if (getsockname(listener->fd, (struct sockaddr *)&bound, &size) < 0)
-        return;
-    if (bound.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&bound;
-        evutil_inet_ntop(AF_INET6, &six->sin6_addr, host, sizeof host);
-        snprintf(listener->address, sizeof listener->address, "[%s]:%u", host,
-                 ntohs(six->sin6_port));
-        return;
-    }
-    const struct sockaddr_in *four = (const struct sockaddr_in *)&bound;
-    evutil_inet_ntop(AF_INET, &four->sin_addr, host, sizeof host);
-    snprintf(listener->address, sizeof listener->address, "%s:%u", host, ntohs(four->sin_port));
-}
-
 int listener_open_tcp(struct listener *listener, const char *address, struct listener_error *error)
 {
-    struct sockaddr_storage storage;
-    int size = (int)sizeof storage;
+    struct listen_address parsed;
     *listener = (struct listener){.fd = -1, .lock_fd = -1};
-    if (evutil_parse_sockaddr_port(address, (struct sockaddr *)&storage, &size) < 0)
+    if (listen_address_parse(&parsed, address) < 0)
         return fail(error, -EINVAL,
                     "otlp_listen: \"%.60s\": not a numeric host:port such as 127.0.0.1:4317",
                     address);
-    listener->fd = socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    listener->fd = socket(parsed.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int on = 1;
     if (listener->fd >= 0)
         setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (listener->fd < 0 || bind(listener->fd, (struct sockaddr *)&storage, (socklen_t)size) < 0 ||
+    if (listener->fd < 0 ||
+        bind(listener->fd, (struct sockaddr *)&parsed.storage, parsed.size) < 0 ||
         listen(listener->fd, BACKLOG) < 0) {
         int r = error_from_errno();
         listener_close(listener);
@@ -212,8 +192,7 @@ int listener_open_tcp(struct listener *listener, const char *address, struct lis
                     "otlp_listen: %s: %s; free the port, set another one, or \"\" to switch it off",
                     address, strerror(-r));
     }
-    format_bound(listener);
-    return 0;
+    return listen_address_of(listener->fd, listener->address, sizeof listener->address);
 }
 
 static void pause_over(struct loop_timer *timer)
