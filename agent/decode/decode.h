@@ -20,9 +20,11 @@ struct enrich;
 struct decoder_config {
     struct enrich *enrich;
     struct clock *clock;
-    size_t max_line;     // bytes; a longer line is cut there and marked
-    size_t max_message;  // bytes of an OTLP message or native frame
-    uint64_t *truncated; // counts lines cut at max_line; may be NULL
+    size_t max_line;           // bytes; a longer line is cut there and marked
+    size_t max_message;        // bytes of an OTLP message or native frame
+    uint64_t *truncated;       // counts lines cut at max_line; may be NULL
+    const uint8_t *agent_id;   // 16 bytes, told to native clients; may be NULL
+    const char *agent_version; // likewise
 };
 
 int decoder_new(struct decoder **out, const struct decoder_config *config);
@@ -62,15 +64,27 @@ struct otlp_result {
 int decode_otlp(struct decoder *decoder, enum signal_kind signal, struct slice message,
                 struct otlp_result *result);
 
+#define NATIVE_OUT_SIZE 512
+
 // Native frames: state of one connection (docs/PROTOCOL.md). Zeroed at the start.
 struct native_state {
-    bool greeted;       // preamble and hello have been read
+    bool preamble;      // has been read
+    bool greeted;       // so has the hello
+    bool has_stream;    // else the agent gives the ids
     uint8_t stream[8];  // the client's
     uint64_t received;  // highest sequence received on it
     uint32_t ack_level; // what the client asked for; receipts come with a later version
-    char error[160];    // text of the error to send before closing, where DECODE_CLOSE
+    bool flush;         // a Flush waits for its answer
+    uint64_t flush_token;
+    uint8_t *resource; // the hello's, for runs that bring none; heap
+    size_t resource_size;
+    char error[160]; // text of the error that was sent before closing, where DECODE_CLOSE
     uint32_t error_code;
+    uint8_t out[NATIVE_OUT_SIZE]; // Welcome, Flushed, Error: send it after each call, also after
+    size_t out_size;              // DECODE_BLOCKED and DECODE_CLOSE, and set out_size to 0
 };
+// Frees what the state holds. Safe twice, and on a zeroed one.
+void native_state_deinit(struct native_state *state);
 enum decode_stop decode_native(struct decoder *decoder, struct native_state *state,
                                struct slice data, size_t *consumed);
 

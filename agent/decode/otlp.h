@@ -15,6 +15,7 @@ struct decoder;
 struct resource_run {
     enum signal_kind signal;
     struct slice message; // the bytes of one ResourceLogs, ResourceSpans or ResourceMetrics message
+    struct slice resource; // a Resource for a message that has none of its own; may be empty
     const uint8_t *stream; // 8 bytes; NULL: the agent's own ids
     uint64_t sequence;     // of the first record, where stream is given; the nth has sequence + n
     uint32_t records;      // how many the sender says there are; 0: it does not say

@@ -1,0 +1,270 @@
+// Native frames to records: the connection's state machine, and the answers it owes.
+//
+// Preamble, Hello, then runs of records. Every frame is read whole or not at all; a run is handed
+// on as a whole once there is room for it. Source: docs/PROTOCOL.md.
+#include "proto/native.h"
+
+#include "decode/decoder.h"
+#include "decode/otlp.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// No error frame of ours is longer: its text is at most that of native_state.error.
+#define ERROR_ROOM 208
+
+struct frame_view {
+    const uint8_t *data;
+    size_t size;
+};
+
+void native_state_deinit(struct native_state *state)
+{
+    free(state->resource);
+    state->resource = NULL;
+    state->resource_size = 0;
+}
+
+// Appends a frame that was written (size 0: it did not fit).
+static void took_room(struct native_state *state, size_t size)
+{
+    state->out_size += size;
+    assert(state->out_size <= sizeof state->out);
+}
+
+static uint8_t *out_end(struct native_state *state)
+{
+    return state->out + state->out_size;
+}
+
+static size_t out_room(const struct native_state *state)
+{
+    return sizeof state->out - state->out_size;
+}
+
+static void answer_flush(struct native_state *state)
+{
+    if (!state->flush || out_room(state) < ERROR_ROOM)
+        return;
+    took_room(state, native_write_flushed(out_end(state), out_room(state), state->flush_token,
+                                          state->received, NATIVE_ACK_RECEIVED));
+    state->flush = false;
+}
+
+// Tells the peer why, and closes.
+static enum decode_stop refuse(struct native_state *state, enum native_error_code code,
+                               uint64_t sequence, uint64_t count, const char *text)
+{
+    struct native_error error = {code, text, sequence, count, false};
+    answer_flush(state); // it was sent before what is refused
+    state->error_code = (uint32_t)code;
+    snprintf(state->error, sizeof state->error, "%s", text);
+    error.message = state->error;
+    took_room(state, native_write_error(out_end(state), out_room(state), &error));
+    return DECODE_CLOSE;
+}
+
+static size_t max_frame(const struct decoder *decoder)
+{
+    size_t limit = decoder->config.max_message;
+    return limit > 0 && limit < NATIVE_MAX_FRAME ? limit : NATIVE_MAX_FRAME;
+}
+
+static enum decode_stop take_hello(struct decoder *decoder, struct native_state *state,
+                                   struct frame_view body)
+{
+    struct native_hello hello;
+    if (state->greeted)
+        return refuse(state, NATIVE_ERROR_ORDER, 0, 0, "a second hello");
+    if (native_read_hello(body.data, body.size, &hello) < 0)
+        return refuse(state, NATIVE_ERROR_MALFORMED, 0, 0,
+                      "hello is malformed: a stream is 8 bytes, a resource at most 16384");
+    if (hello.resource_size > 0) {
+        state->resource = malloc(hello.resource_size);
+        if (!state->resource)
+            return refuse(state, NATIVE_ERROR_INTERNAL, 0, 0, "the agent is out of memory");
+        memcpy(state->resource, hello.resource, hello.resource_size);
+        state->resource_size = hello.resource_size;
+    }
+    if (hello.stream) {
+        memcpy(state->stream, hello.stream, sizeof state->stream);
+        state->has_stream = true;
+    }
+    state->ack_level = hello.ack_level;
+    state->greeted = true;
+    // No receipts, credits or rings yet: none is granted.
+    struct native_welcome welcome = {
+        .max_frame = (uint32_t)max_frame(decoder),
+        .agent_id = decoder->config.agent_id,
+        .ack_level = NATIVE_ACK_NONE,
+        .agent_version = decoder->config.agent_version,
+    };
+    took_room(state, native_write_welcome(out_end(state), out_room(state), &welcome));
+    return DECODE_MORE;
+}
+
+// A run some of whose records no segment can hold: they are booked, the connection goes on.
+static void tell_too_large(struct native_state *state, const struct native_records *records,
+                           uint32_t rejected)
+{
+    struct native_error error = {NATIVE_ERROR_TOO_LARGE, "records larger than a segment",
+                                 records->first_sequence, rejected, true};
+    // A closing error and a Flushed must still fit; the books have the number anyway.
+    if (out_room(state) >= 2 * (size_t)ERROR_ROOM)
+        took_room(state, native_write_error(out_end(state), out_room(state), &error));
+}
+
+static enum signal_kind signal_of(int payload_field)
+{
+    switch (payload_field) {
+    case NATIVE_RECORDS_SPANS:
+        return SIGNAL_SPANS;
+    case NATIVE_RECORDS_METRICS:
+        return SIGNAL_METRICS;
+    default:
+        return SIGNAL_LOGS;
+    }
+}
+
+// What is claimed for a run that cannot be read, but never more than its bytes could hold: a record
+// takes two at least.
+static uint64_t believable_count(const struct native_records *records, size_t bytes)
+{
+    uint64_t most = bytes / 2;
+    uint64_t count = records->count < most ? records->count : most;
+    return count > 0 ? count : 1;
+}
+
+static enum decode_stop take_records(struct decoder *decoder, struct native_state *state,
+                                     struct frame_view body)
+{
+    struct native_records records = {0};
+    if (native_read_records(body.data, body.size, &records) < 0 || !records.payload) {
+        enum signal_kind signal = signal_of(records.payload_field);
+        uint64_t count = believable_count(&records, body.size);
+        enrich_reject(decoder->config.enrich, signal, REJECT_MALFORMED, count);
+        return refuse(state, NATIVE_ERROR_MALFORMED, records.first_sequence, count,
+                      "records without a readable run of logs, spans or metrics");
+    }
+    struct resource_run run = {
+        .signal = signal_of(records.payload_field),
+        .message = slice_of(records.payload, records.payload_size),
+        .resource = slice_of(state->resource, state->resource_size),
+        .stream = state->has_stream && records.first_sequence > 0 ? state->stream : NULL,
+        .sequence = records.first_sequence,
+        .records = records.count,
+        .policy = DOOR_WAIT,
+    };
+    uint32_t taken = 0;
+    uint32_t rejected = 0;
+    int r = decode_resource_run(decoder, &run, &taken, &rejected);
+    if (r == DECODE_OVERLOADED)
+        return DECODE_BLOCKED;
+    if (r == DECODE_MALFORMED)
+        return refuse(state, NATIVE_ERROR_MALFORMED, records.first_sequence, taken,
+                      "a run that is malformed, or not of as many records as it says");
+    if (r < 0)
+        return refuse(state, NATIVE_ERROR_INTERNAL, records.first_sequence, records.count,
+                      "the agent is out of memory");
+    uint64_t last = records.first_sequence + (taken > 0 ? taken - 1 : 0);
+    if (records.first_sequence > 0 && taken > 0 && last > state->received)
+        state->received = last;
+    if (rejected > 0)
+        tell_too_large(state, &records, rejected);
+    return DECODE_MORE;
+}
+
+// Everything before it has been read by now, which is all that is promised: the last token answers
+// for those before it.
+static enum decode_stop take_flush(struct decoder *decoder, struct native_state *state,
+                                   struct frame_view body)
+{
+    (void)decoder;
+    if (native_read_flush(body.data, body.size, &state->flush_token) < 0)
+        return refuse(state, NATIVE_ERROR_MALFORMED, 0, 0, "flush is malformed");
+    state->flush = true;
+    return DECODE_MORE;
+}
+
+// Frames that have no row are read past.
+static const struct {
+    enum native_kind kind;
+    enum decode_stop (*take)(struct decoder *decoder, struct native_state *state,
+                             struct frame_view body);
+} handlers[] = {
+    {NATIVE_RECORDS, take_records},
+    {NATIVE_FLUSH, take_flush},
+    {NATIVE_HELLO, take_hello},
+};
+
+static enum decode_stop take_frame(struct decoder *decoder, struct native_state *state,
+                                   struct frame_view frame)
+{
+    enum native_kind kind;
+    struct frame_view body;
+    if (native_body(frame.data, frame.size, &kind, &body.data, &body.size) < 0)
+        return refuse(state, NATIVE_ERROR_MALFORMED, 0, 0, "not a frame");
+    if (!state->greeted && kind != NATIVE_HELLO && kind != NATIVE_NONE)
+        return refuse(state, NATIVE_ERROR_ORDER, 0, 0, "the first frame must be a hello");
+    for (unsigned i = 0; i < sizeof handlers / sizeof handlers[0]; i++) {
+        if (handlers[i].kind == kind)
+            return handlers[i].take(decoder, state, body);
+    }
+    return DECODE_MORE;
+}
+
+// 0 with *size bytes of preamble, NATIVE_MORE, or -EBADMSG with the refusal written.
+static int take_preamble(struct native_state *state, struct slice data, size_t *size)
+{
+    if (data.size < NATIVE_PREAMBLE_SIZE)
+        return NATIVE_MORE;
+    if (memcmp(data.data, NATIVE_PREAMBLE, NATIVE_PREAMBLE_SIZE - 1) != 0) {
+        refuse(state, NATIVE_ERROR_MALFORMED, 0, 0, "not the native dialect's preamble");
+        return -EBADMSG;
+    }
+    if ((uint8_t)data.data[NATIVE_PREAMBLE_SIZE - 1] != NATIVE_VERSION) {
+        refuse(state, NATIVE_ERROR_VERSION, 0, 0, "this agent speaks version 1 of the protocol");
+        return -EBADMSG;
+    }
+    state->preamble = true;
+    *size = NATIVE_PREAMBLE_SIZE;
+    return 0;
+}
+
+static enum decode_stop take_frames(struct decoder *decoder, struct native_state *state,
+                                    struct slice data, size_t *at)
+{
+    const uint8_t *bytes = (const uint8_t *)data.data;
+    enum decode_stop stop = DECODE_MORE;
+    while (stop == DECODE_MORE) {
+        struct frame_view frame;
+        int r = native_frame(bytes + *at, data.size - *at, max_frame(decoder), &frame.data,
+                             &frame.size);
+        if (r == NATIVE_MORE)
+            return DECODE_MORE;
+        if (r == NATIVE_TOO_LARGE)
+            return refuse(state, NATIVE_ERROR_TOO_LARGE, 0, 0, "a frame longer than max_frame");
+        stop = take_frame(decoder, state, frame);
+        if (stop == DECODE_MORE)
+            *at += NATIVE_LENGTH_SIZE + frame.size;
+    }
+    return stop;
+}
+
+enum decode_stop decode_native(struct decoder *decoder, struct native_state *state,
+                               struct slice data, size_t *consumed)
+{
+    size_t at = 0;
+    enum decode_stop stop = DECODE_MORE;
+    int r = state->preamble ? 0 : take_preamble(state, data, &at);
+    if (r == 0)
+        stop = take_frames(decoder, state, data, &at);
+    else if (r < 0)
+        stop = DECODE_CLOSE;
+    answer_flush(state);
+    *consumed = stop == DECODE_CLOSE ? data.size : at;
+    return stop;
+}
