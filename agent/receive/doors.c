@@ -37,6 +37,11 @@ static size_t native_output(struct connection *connection, const uint8_t **data)
     return size;
 }
 
+static void native_close(struct connection *connection)
+{
+    native_state_deinit(&connection->state.native);
+}
+
 // The service that a path names, or SIGNAL_COUNT.
 static enum signal_kind signal_of(const char *path)
 {
@@ -158,7 +163,7 @@ static void hint(struct receive *receive, enum foreign_kind kind)
 }
 
 static const struct door doors[] = {
-    {DIALECT_NATIVE, NULL, native_feed, native_output, NULL},
+    {DIALECT_NATIVE, NULL, native_feed, native_output, native_close},
     {DIALECT_OTLP_GRPC, grpc_open, grpc_feed, grpc_output, grpc_close},
     // Its framing is not taken apart yet: a record stays whole, with its priority in the message.
     {DIALECT_SYSLOG, NULL, lines_feed, NULL, NULL},
