@@ -1,0 +1,276 @@
+// The producer's life: opened, retired when it will not deliver, reaped by a thread, opened again.
+#include "base/clock.h"
+#include "base/error.h"
+#include "deliver/kafka_conf.h"
+#include "deliver/kafka_exporter.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define BACKOFF_FIRST_NS (100 * NS_PER_MS)
+#define BACKOFF_LAST_NS (30 * NS_PER_S)
+#define BACKOFF_FORGET_NS (60 * NS_PER_S) // a producer that lived so long owes nothing
+#define PURGE_AGAIN_NS (500 * NS_PER_MS)
+#define BATCH_BYTES_MIN 16384u
+#define TOPIC_NAME_MAX 249 // Kafka's own limit
+#define FLUSH_SLICE_MS 100
+#define CLOSE_ROUND_MS 100
+#define CLOSE_ROUNDS 30
+
+// ---- the worker
+
+static void *worker_main(void *arg)
+{
+    struct kafka_worker *worker = arg;
+    if (worker->destroys)
+        rd_kafka_destroy(worker->producer);
+    else
+        while (!atomic_load(&worker->stop) &&
+               rd_kafka_flush(worker->producer, FLUSH_SLICE_MS) == RD_KAFKA_RESP_ERR__TIMED_OUT)
+            ;
+    atomic_store(&worker->ended, true);
+    uint64_t one = 1;
+    while (write(worker->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+    return NULL;
+}
+
+static bool worker_start(struct kafka_exporter *kafka, bool destroys)
+{
+    struct kafka_worker *worker = &kafka->worker;
+    assert(!worker->running);
+    worker->producer = kafka->producer;
+    worker->destroys = destroys;
+    worker->wake_fd = kafka->wake_fd;
+    atomic_store(&worker->stop, false);
+    atomic_store(&worker->ended, false);
+    // Signals are the loop's.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    worker->running = pthread_create(&worker->thread, NULL, worker_main, worker) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return worker->running;
+}
+
+static void worker_join(struct kafka_worker *worker)
+{
+    if (worker->running)
+        pthread_join(worker->thread, NULL);
+    worker->running = false;
+}
+
+// ---- open
+
+static void purge(struct kafka_exporter *kafka, int what)
+{
+    rd_kafka_purge(kafka->producer, what | RD_KAFKA_PURGE_F_NON_BLOCKING);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct kafka_exporter *kafka =
+        (struct kafka_exporter *)((char *)timer - offsetof(struct kafka_exporter, timer));
+    if (kafka->state == KAFKA_RETIRING && kafka->purging) {
+        // What was in flight had its time to be answered. Again and again: a message that moved
+        // between two brokers' queues just then was missed.
+        purge(kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        loop_timer_start(kafka->config.loop, timer, PURGE_AGAIN_NS);
+    } else if (kafka->state == KAFKA_CLOSED) {
+        kafka_producer_open(kafka);
+        kafka_settle(kafka);
+    }
+}
+
+static rd_kafka_conf_t *next_conf(struct kafka_exporter *kafka)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_dup(kafka->conf);
+    kafka->alone = kafka->alone_left > 0;
+    if (kafka->alone)
+        kafka_conf_must_set(conf, "batch.num.messages", "1");
+    kafka_conf_must_set_number(conf, "batch.size", kafka->batch_bytes);
+    if (kafka->draining)
+        kafka_conf_must_set(conf, "linger.ms", "0");
+    return conf;
+}
+
+// Half of the back-off, and as much again at random: a fleet must not come back in one moment.
+static uint64_t jittered(uint64_t backoff_ns)
+{
+    uint64_t random = 0;
+    if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
+        random = (uint64_t)getpid() << 20;
+    return backoff_ns / 2 + random % (backoff_ns / 2 + 1);
+}
+
+static void back_off(struct kafka_exporter *kafka)
+{
+    uint64_t lived = clock_monotonic(kafka->config.clock) - kafka->opened_ns;
+    uint64_t next = kafka->backoff_ns * 2;
+    if (kafka->backoff_ns == 0 || lived > BACKOFF_FORGET_NS)
+        next = BACKOFF_FIRST_NS;
+    kafka->backoff_ns = next > BACKOFF_LAST_NS ? BACKOFF_LAST_NS : next;
+    kafka->wait_ns = jittered(kafka->backoff_ns);
+}
+
+int kafka_producer_open(struct kafka_exporter *kafka)
+{
+    assert(kafka->state == KAFKA_CLOSED && !kafka->producer);
+    kafka->timer.expired = on_timer;
+    char error[512];
+    rd_kafka_conf_t *conf = next_conf(kafka);
+    kafka->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);
+    if (!kafka->producer) {
+        rd_kafka_conf_destroy(conf);
+        kafka_log(kafka, 3, "kafka_producer_refused", error);
+        back_off(kafka);
+        loop_timer_start(kafka->config.loop, &kafka->timer, kafka->wait_ns);
+        return -EINVAL;
+    }
+    kafka->wait_ns = 0;
+    kafka->opened_ns = clock_monotonic(kafka->config.clock);
+    static const uint64_t one = 1;
+    kafka->reports = rd_kafka_queue_get_main(kafka->producer);
+    rd_kafka_queue_io_event_enable(kafka->reports, kafka->wake_fd, &one, sizeof one);
+    rd_kafka_set_log_queue(kafka->producer, NULL);
+    rd_kafka_error_t *none = rd_kafka_sasl_background_callbacks_enable(kafka->producer);
+    if (none)
+        rd_kafka_error_destroy(none); // not OAUTHBEARER
+    kafka->state = KAFKA_OPEN;
+    kafka->flushing = false;
+    loop_defer(kafka->config.loop, &kafka->again); // what is on the queue already wakes nobody
+    return 0;
+}
+
+rd_kafka_topic_t *kafka_producer_topic(struct kafka_exporter *kafka, struct slice name)
+{
+    if (name.size == 0) {
+        if (!kafka->topics[0])
+            kafka->topics[0] = rd_kafka_topic_new(kafka->producer, kafka->config.topic, NULL);
+        return kafka->topics[0];
+    }
+    for (unsigned i = 1; i < KAFKA_TOPICS; i++)
+        if (kafka->topics[i] &&
+            slice_equal(name, slice_from(rd_kafka_topic_name(kafka->topics[i]))))
+            return kafka->topics[i];
+    if (name.size > TOPIC_NAME_MAX)
+        return NULL;
+    char text[TOPIC_NAME_MAX + 1];
+    memcpy(text, name.data, name.size);
+    text[name.size] = '\0';
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(kafka->producer, text, NULL);
+    if (!topic)
+        return NULL;
+    unsigned place = 1 + kafka->topics_next++ % (KAFKA_TOPICS - 1);
+    if (kafka->topics[place])
+        rd_kafka_topic_destroy(kafka->topics[place]); // librdkafka keeps it while it has messages
+    kafka->topics[place] = topic;
+    return topic;
+}
+
+// ---- retire
+
+void kafka_producer_retire(struct kafka_exporter *kafka, bool purges, bool backoff)
+{
+    if (kafka->state != KAFKA_OPEN && kafka->state != KAFKA_RETIRING)
+        return;
+    if (backoff && kafka->wait_ns == 0)
+        back_off(kafka);
+    kafka->state = KAFKA_RETIRING;
+    if (purges && !kafka->purging) {
+        kafka->purging = true;
+        purge(kafka, RD_KAFKA_PURGE_F_QUEUE);
+        loop_timer_start(kafka->config.loop, &kafka->timer, PURGE_AGAIN_NS);
+    }
+    loop_defer(kafka->config.loop, &kafka->again);
+}
+
+// Everything of the producer but its threads. Its reports are in.
+static void let_go(struct kafka_exporter *kafka)
+{
+    for (unsigned i = 0; i < KAFKA_TOPICS; i++)
+        if (kafka->topics[i])
+            rd_kafka_topic_destroy(kafka->topics[i]);
+    memset(kafka->topics, 0, sizeof kafka->topics);
+    kafka->topics_next = 0;
+    if (kafka->reports) {
+        rd_kafka_queue_io_event_enable(kafka->reports, -1, NULL, 0);
+        rd_kafka_queue_destroy(kafka->reports);
+    }
+    kafka->reports = NULL;
+    kafka->purging = false;
+    loop_timer_stop(&kafka->timer);
+}
+
+// After a pass one by one that found nobody at fault, the batches themselves were too large.
+static void learn(struct kafka_exporter *kafka)
+{
+    if (!kafka->alone || kafka->alone_left > 0)
+        return;
+    if (kafka->size_refused && !kafka->alone_refused && kafka->batch_bytes > BATCH_BYTES_MIN) {
+        kafka->batch_bytes /= 2;
+        char text[160];
+        snprintf(text, sizeof text,
+                 "the broker takes no batch of this size: batch.size is now %llu; set it, or raise "
+                 "the topic's max.message.bytes",
+                 (unsigned long long)kafka->batch_bytes);
+        kafka_log(kafka, 4, "kafka_batch_halved", text);
+    }
+    kafka->size_refused = kafka->alone_refused = false;
+}
+
+static void reap(struct kafka_exporter *kafka)
+{
+    let_go(kafka);
+    learn(kafka);
+    kafka->state = KAFKA_REAPING;
+    if (!worker_start(kafka, true))
+        rd_kafka_destroy(kafka->producer); // no thread to be had: the loop waits
+    kafka->producer = NULL;
+}
+
+void kafka_producer_step(struct kafka_exporter *kafka)
+{
+    if (kafka->worker.running && atomic_load(&kafka->worker.ended))
+        worker_join(&kafka->worker);
+    if (kafka->state == KAFKA_RETIRING && kafka->taken == 0) {
+        atomic_store(&kafka->worker.stop, true);
+        if (!kafka->worker.running)
+            reap(kafka);
+    }
+    if (kafka->state != KAFKA_REAPING || kafka->worker.running)
+        return;
+    kafka->state = KAFKA_CLOSED;
+    if (kafka->wait_ns == 0)
+        kafka_producer_open(kafka);
+    else
+        loop_timer_start(kafka->config.loop, &kafka->timer, kafka->wait_ns);
+}
+
+void kafka_producer_flush(struct kafka_exporter *kafka)
+{
+    if (!kafka->worker.running)
+        kafka->flushing = worker_start(kafka, false);
+}
+
+void kafka_producer_close(struct kafka_exporter *kafka)
+{
+    atomic_store(&kafka->worker.stop, true);
+    worker_join(&kafka->worker);
+    loop_timer_stop(&kafka->timer);
+    if (!kafka->producer)
+        return;
+    // Their fate is asked for first, so that what was delivered just now is not returned.
+    kafka->state = KAFKA_RETIRING;
+    for (unsigned i = 0; i < CLOSE_ROUNDS && rd_kafka_outq_len(kafka->producer) > 0; i++) {
+        purge(kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        kafka_reports_wait(kafka, CLOSE_ROUND_MS);
+    }
+    let_go(kafka);
+    rd_kafka_destroy(kafka->producer);
+    kafka->producer = NULL;
+}
