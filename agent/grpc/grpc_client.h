@@ -85,8 +85,8 @@ void grpc_client_cancel(struct grpc_client_call *call);
 
 // Feeds what was read. 0, or -EPROTO: write what is pending, call grpc_client_lost, and close.
 int grpc_client_feed(struct grpc_client *client, const uint8_t *data, size_t size);
-// The next bytes to write (0: none); valid until the next call of any function here but
-// grpc_client_feed. Call until it gives 0.
+// The next bytes to write (0: none); valid until the next grpc_client_output or _free, so that a
+// short write can go on later. Call until it gives 0.
 size_t grpc_client_output(struct grpc_client *client, const uint8_t **data);
 // Nothing further will come or go: close the connection.
 bool grpc_client_finished(const struct grpc_client *client);
