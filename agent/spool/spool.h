@@ -28,11 +28,15 @@ enum spool_when_full {
     SPOOL_WHEN_FULL_SHED,  // this log's copy is dropped and counted
 };
 
+#define SPOOL_SEGMENT_MIN (64u * 1024)
+#define SPOOL_SEGMENT_MAX (4u * 1024 * 1024)
+
 struct spool_config {
     const char *name; // of the exporter
     enum spool_level level;
-    size_t segment_size; // bytes, a power of two, 1 to 4 MiB; 0: 1 MiB
-    uint64_t max_bytes;  // of all segments of this log; at least two segments
+    size_t segment_size; // bytes, a power of two, SPOOL_SEGMENT_MIN to _MAX; 0: 1 MiB
+    uint64_t max_bytes;  // of all segments of this log; at least two segments. What was admitted
+                         // may need one segment more
     enum spool_when_full when_full;
     struct loop *loop;
     struct clock *clock;
@@ -40,12 +44,15 @@ struct spool_config {
     struct exporter_book *book; // routed, dropped{shed}, delivered, dead, held … are kept here
 };
 
+// Returns 0, -EINVAL (sizes), -ENOTSUP (level), -ENOMEM, or what the exporter's start says.
 int spool_log_new(struct spool_log **out, const struct spool_config *config);
 // The exporter must have given everything back (its ops->free ran, or it never took anything).
 void spool_log_free(struct spool_log *log);
 
 // What does not depend on the record: how to send it again as it was. All views, copied (and
-// interned) at commit.
+// interned) at commit. Together at most SPOOL_RESEND_MAX bytes; of a longer one only the topic is
+// kept.
+#define SPOOL_RESEND_MAX 4096
 struct spool_resend {
     struct slice topic;
     struct slice key;
@@ -84,13 +91,18 @@ void spool_commit(struct spool_log *log, size_t size, const struct spool_entry *
 void spool_abort(struct spool_log *log);
 
 // Whether bytes more would fit now: what a door asks before it appends anything. Once it was told
-// true, commits of that many bytes in this turn succeed.
+// true, commits of that many bytes (of payloads of 256 bytes or more on average) in this turn
+// succeed.
 bool spool_has_room(const struct spool_log *log, size_t bytes);
+// The most that spool_has_room ever says true to; an empty log has that much. At least
+// spool_payload_max.
+size_t spool_room_max(const struct spool_log *log);
 enum spool_when_full spool_when_full(const struct spool_log *log);
 // Counts a copy that is not kept because the log is full: routed and dropped{shed}.
 void spool_shed(struct spool_log *log, uint32_t records);
 
-// Called (from the loop, once) when a segment has been freed after spool_has_room said false.
+// Called (from the loop, once) when a segment has been freed after spool_has_room said false. Wait
+// in the turn in which it said so. From inside room() the waiter may wait again.
 struct spool_waiter {
     void (*room)(struct spool_waiter *waiter);
     struct spool_waiter *next;
@@ -99,9 +111,9 @@ struct spool_waiter {
 void spool_wait(struct spool_log *log, struct spool_waiter *waiter);
 void spool_wait_cancel(struct spool_log *log, struct spool_waiter *waiter);
 
-// From now on the exporter is flushed without lingering. spool_drained: no record without a verdict
-// is left.
-void spool_drain(struct spool_log *log);
+// From now on the exporter is flushed without lingering. drained (may be NULL) is called once, from
+// the loop, when no record without a verdict is left.
+void spool_drain(struct spool_log *log, void (*drained)(void *ctx), void *ctx);
 bool spool_drained(const struct spool_log *log);
 
 #endif

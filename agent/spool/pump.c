@@ -1,0 +1,266 @@
+// Offers what waits in a log to its exporter, takes the verdicts, and wakes who waits for room.
+//
+// A verdict may come from inside an offer, a flush or any other turn of the loop, so nothing here
+// keeps a pointer into a segment across a call of the exporter, and a verdict never offers by
+// itself: it schedules the pump. An exporter that is being freed and gives its parcels back is
+// therefore never offered them again.
+#include "base/error.h"
+#include "spool/spool_log.h"
+
+#define CONTAINER_OF(pointer, type, member)                                                        \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+enum pump_stop { PUMP_EMPTY, PUMP_FULL, PUMP_BUSY };
+
+static void pump_schedule(struct spool_log *log)
+{
+    if (!log->pumping)
+        loop_defer(log->loop, &log->pump);
+}
+
+// The oldest segment with something waiting. There must be one.
+static struct segment *first_waiting(struct spool_log *log)
+{
+    assert(log->waiting > 0);
+    while (log->live[log->waiting_live]->waiting == 0) {
+        log->waiting_live++;
+        assert(log->waiting_live < log->live_count);
+    }
+    return log->live[log->waiting_live];
+}
+
+static enum pump_stop offer_all(struct spool_log *log)
+{
+    for (int offered = 0; offered < PUMP_TURN; offered++) {
+        if (log->waiting == 0)
+            return PUMP_EMPTY;
+        struct segment *segment = first_waiting(log);
+        uint32_t slot = segment_take_waiting(segment);
+        log->waiting--;
+        struct parcel parcel;
+        segment_parcel(segment, slot, &parcel);
+        log->kicked = false;
+        int r = log->exporter->ops->offer(log->exporter, &parcel);
+        if (r == EXPORTER_FULL) {
+            // Not taken, so without a verdict, so its segment is still there.
+            assert(segment_verdict(segment, slot) == SEGMENT_PENDING);
+            segment_set_waiting(segment, slot);
+            log->waiting++;
+            return PUMP_FULL;
+        }
+        assert(r == 0);
+        log->unflushed = true;
+    }
+    return PUMP_BUSY;
+}
+
+static void pump_run(struct spool_log *log)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    assert(!log->pumping);
+    log->pumping = true;
+    enum pump_stop stop = offer_all(log);
+    if (stop != PUMP_BUSY && (log->unflushed || log->draining)) {
+        log->unflushed = false;
+        log->exporter->ops->flush(log->exporter, log->draining);
+    }
+    log->pumping = false;
+    // Through a timer, not deferred: deferred work runs before the loop looks at its sockets again.
+    if (log->waiting > 0 && (stop != PUMP_FULL || log->kicked) &&
+        loop_timer_start(log->loop, &log->resume, 0) < 0)
+        loop_defer(log->loop, &log->pump);
+}
+
+static void pump_deferred(struct loop_deferred *deferred)
+{
+    pump_run(CONTAINER_OF(deferred, struct spool_log, pump));
+}
+
+static void pump_resumed(struct loop_timer *timer)
+{
+    pump_run(CONTAINER_OF(timer, struct spool_log, resume));
+}
+
+// Index of the live segment that holds position. It must be there: whoever asks for another was
+// never offered it, or has answered already.
+static uint32_t live_find(const struct spool_log *log, uint64_t position)
+{
+    uint32_t low = 0;
+    uint32_t high = log->live_count;
+    uint32_t hint = log->verdict_live;
+    if (hint < high &&
+        position - log->live[hint]->identity.base_position < (uint64_t)log->live[hint]->entries)
+        return hint;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (log->live[middle]->identity.base_position <= position)
+            low = middle;
+        else
+            high = middle;
+    }
+    assert(low < log->live_count);
+    assert(position - log->live[low]->identity.base_position < (uint64_t)log->live[low]->entries);
+    return low;
+}
+
+static void verdict_final(struct spool_log *log, struct segment *segment, uint32_t slot,
+                          const struct verdict *verdict)
+{
+    uint32_t records = segment_records(segment, slot);
+    struct exporter_book *book = log->book;
+    if (verdict->kind == VERDICT_DELIVERED) {
+        assert(verdict->refused <= records);
+        book->delivered += records - verdict->refused;
+        book->dropped[DROP_REFUSED] += verdict->refused;
+        segment_mark(segment, slot, SEGMENT_DELIVERED);
+    } else {
+        assert(verdict->kind == VERDICT_DEAD);
+        book->dead += records;
+        segment_mark(segment, slot, SEGMENT_DEAD);
+    }
+    assert(book->held >= records);
+    book->held -= records;
+    log->pending--;
+}
+
+static void verdict_take(struct spool_log *log, const struct verdict *verdict)
+{
+    uint32_t index = live_find(log, verdict->position);
+    struct segment *segment = log->live[index];
+    uint32_t slot = (uint32_t)(verdict->position - segment->identity.base_position);
+    assert(!segment_is_waiting(segment, slot)); // it was offered
+    log->verdict_live = index;
+    if (verdict->kind == VERDICT_RETURNED) {
+        segment_set_waiting(segment, slot);
+        log->waiting++;
+        if (index < log->waiting_live)
+            log->waiting_live = index;
+        return;
+    }
+    verdict_final(log, segment, slot, verdict);
+    if (segment->pending == 0)
+        log_settle(log, index);
+    if (log->pending == 0)
+        log_emptied(log);
+}
+
+void pump_verdicts(void *ctx, const struct verdict *verdicts, size_t n)
+{
+    struct spool_log *log = ctx;
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    assert(verdicts || n == 0);
+    for (size_t i = 0; i < n; i++)
+        verdict_take(log, &verdicts[i]);
+    log->kicked = true;
+    if (log->waiting > 0)
+        pump_schedule(log);
+}
+
+static void waiter_append(struct waiter_list *list, struct spool_waiter *waiter)
+{
+    waiter->next = NULL;
+    if (list->last)
+        list->last->next = waiter;
+    else
+        list->first = waiter;
+    list->last = waiter;
+}
+
+static bool waiter_remove(struct waiter_list *list, struct spool_waiter *waiter)
+{
+    struct spool_waiter *previous = NULL;
+    struct spool_waiter *at = list->first;
+    for (; at && at != waiter; at = at->next)
+        previous = at;
+    if (!at)
+        return false;
+    if (previous)
+        previous->next = waiter->next;
+    else
+        list->first = waiter->next;
+    if (list->last == waiter)
+        list->last = previous;
+    waiter->next = NULL;
+    return true;
+}
+
+static void wake_run(struct loop_deferred *deferred)
+{
+    struct spool_log *log = CONTAINER_OF(deferred, struct spool_log, wake);
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    assert(!log->waking.first);
+    // A waiter that finds too little room waits again: on the list for the next time.
+    log->waking = log->waiters;
+    log->waiters = (struct waiter_list){NULL, NULL};
+    while (log->waking.first) {
+        struct spool_waiter *waiter = log->waking.first;
+        waiter_remove(&log->waking, waiter);
+        waiter->waiting = false;
+        waiter->room(waiter);
+    }
+    if (log->drained && log->pending == 0) {
+        void (*drained)(void *ctx) = log->drained;
+        log->drained = NULL;
+        drained(log->drained_ctx);
+    }
+}
+
+void pump_wake(struct spool_log *log)
+{
+    if (log->waiters.first || (log->drained && log->pending == 0))
+        loop_defer(log->loop, &log->wake);
+}
+
+void spool_wait(struct spool_log *log, struct spool_waiter *waiter)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    assert(waiter->room);
+    if (waiter->waiting)
+        return;
+    waiter->waiting = true;
+    waiter_append(&log->waiters, waiter);
+}
+
+void spool_wait_cancel(struct spool_log *log, struct spool_waiter *waiter)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    if (!waiter->waiting)
+        return;
+    bool found = waiter_remove(&log->waiters, waiter) || waiter_remove(&log->waking, waiter);
+    assert(found);
+    (void)found;
+    waiter->waiting = false;
+}
+
+void spool_drain(struct spool_log *log, void (*drained)(void *ctx), void *ctx)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    log->draining = true;
+    log->drained = drained;
+    log->drained_ctx = ctx;
+    pump_schedule(log);
+    pump_wake(log);
+}
+
+bool spool_drained(const struct spool_log *log)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    return log->pending == 0;
+}
+
+void pump_init(struct spool_log *log)
+{
+    assert(log->loop && log->exporter);
+    log->pump.run = pump_deferred;
+    log->resume.expired = pump_resumed;
+    log->wake.run = wake_run;
+}
+
+void pump_deinit(struct spool_log *log)
+{
+    assert(!log->pumping);
+    assert(!log->waiters.first && !log->waking.first);
+    loop_deferred_stop(&log->pump);
+    loop_deferred_stop(&log->wake);
+    loop_timer_stop(&log->resume);
+}

@@ -1,0 +1,81 @@
+// One segment being written: its memory, its index and its payloads, and which entries still wait.
+//
+// The format is segment_format.h; docs/SPOOL.md explains it. Reading a segment that somebody else
+// wrote is segment_image.h. Loop thread only.
+#ifndef SLUICE_SPOOL_SEGMENT_H
+#define SLUICE_SPOOL_SEGMENT_H
+
+#include "spool/segment_format.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct parcel;
+struct spool_entry;
+
+enum segment_verdict { SEGMENT_PENDING = 'P', SEGMENT_DELIVERED = 'D', SEGMENT_DEAD = 'X' };
+
+// Which stretch of which log a segment holds. The generation is the log's, one more each time a
+// segment is started, so that what an earlier use left behind never passes for this one's.
+struct segment_identity {
+    uint8_t log_id[16];
+    uint64_t generation;
+    uint64_t base_position;
+    uint64_t base_record;
+    uint64_t created_ns;
+};
+
+struct segment {
+    unsigned magic;
+    int fd;
+    uint8_t *data; // mapped, size bytes
+    uint32_t size;
+    uint32_t capacity;
+    struct segment_identity identity;
+    uint32_t seed;         // CRC of the header's identity
+    uint32_t entries;      // committed
+    uint32_t records;      // in them
+    uint32_t pending;      // entries without a verdict
+    uint32_t waiting;      // of these, how many the exporter does not have
+    uint32_t waiting_word; // no bit is set in a word before this one
+    uint32_t payload_end;
+    uint32_t blob_start;     // blobs grow down from the end to here
+    uint32_t last_resend;    // offset of the blob of the last entry that has one; 0: none yet
+    struct segment *next;    // on a list of free ones
+    uint64_t waiting_bits[]; // by slot
+};
+
+// Slots in the index of a segment of this size: one for each 384 bytes.
+uint32_t segment_capacity(uint32_t size);
+// The largest payload; resend blobs of SPOOL_RESEND_MAX fit beside it.
+uint32_t segment_payload_max(uint32_t size);
+
+// Memory of a segment at level `memory`: a memfd of that name, reserved and sealed against
+// resizing. size is a power of two, SEGMENT_SIZE_MIN to _MAX. Returns 0 or -errno.
+int segment_new(struct segment **out, const char *name, uint32_t size);
+void segment_free(struct segment *segment);
+
+// Begins a new use of the memory; what it held is gone. No entry may be pending.
+void segment_start(struct segment *segment, const struct segment_identity *identity);
+
+// How large the next entry's payload may be; 0 where payload, blobs or index are full.
+uint32_t segment_room(const struct segment *segment);
+// Where it is to be written.
+uint8_t *segment_tail(struct segment *segment);
+// Makes size bytes at the tail an entry, pending and waiting. Returns its slot. size ≤ room, > 0.
+uint32_t segment_append(struct segment *segment, uint32_t size, const struct spool_entry *entry);
+
+// Fills in a parcel from an entry, all of it views into the segment.
+void segment_parcel(const struct segment *segment, uint32_t slot, struct parcel *parcel);
+uint32_t segment_records(const struct segment *segment, uint32_t slot);
+enum segment_verdict segment_verdict(const struct segment *segment, uint32_t slot);
+// A final verdict for a pending entry that is not waiting.
+void segment_mark(struct segment *segment, uint32_t slot, enum segment_verdict verdict);
+
+// The first waiting slot, which no longer waits then. There must be one.
+uint32_t segment_take_waiting(struct segment *segment);
+bool segment_is_waiting(const struct segment *segment, uint32_t slot);
+void segment_set_waiting(struct segment *segment, uint32_t slot);
+
+#endif

@@ -1,0 +1,317 @@
+// A log's segments: what is active, closed and free, the byte budget, and admission.
+//
+// The live segments stand in an array by position; the last one is being written. A segment without
+// a pending entry holds nothing: a closed one goes to the free list at once, the active one is
+// started anew in place, so that sparse traffic touches the same few pages again and again. The
+// budget allows `limit` live segments; one more is slack, used by what was admitted but did not
+// fit.
+#include "spool/spool.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "spool/spool_log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define SEGMENT_SIZE_DEFAULT (1024u * 1024)
+// A run is admitted as if its payloads were this long on average; the slack covers shorter ones.
+#define PAYLOAD_EXPECTED 256u
+
+#define LOG_OF_TRIM(timer)                                                                         \
+    ((struct spool_log *)(void *)((char *)(timer)-offsetof(struct spool_log, trim)))
+
+static void trim_expired(struct loop_timer *timer);
+
+static int config_check(const struct spool_config *config, uint32_t *size, uint32_t *limit)
+{
+    size_t wanted = config->segment_size ? config->segment_size : SEGMENT_SIZE_DEFAULT;
+    if (config->level != SPOOL_MEMORY)
+        return -ENOTSUP;
+    if (wanted < SPOOL_SEGMENT_MIN || wanted > SPOOL_SEGMENT_MAX || (wanted & (wanted - 1)) != 0)
+        return -EINVAL;
+    uint64_t segments = config->max_bytes / wanted;
+    if (segments < 2)
+        return -EINVAL;
+    *size = (uint32_t)wanted;
+    *limit = segments < UINT32_MAX / 2 ? (uint32_t)segments : UINT32_MAX / 2;
+    return 0;
+}
+
+static int log_allocate(struct spool_log **out, uint32_t limit)
+{
+    struct spool_log *log = calloc(1, sizeof *log);
+    if (!log)
+        return -ENOMEM;
+    log->live = calloc((size_t)limit + 1, sizeof *log->live);
+    if (!log->live || getrandom(log->id, sizeof log->id, 0) != (ssize_t)sizeof log->id) {
+        int r = log->live ? error_from_errno() : -ENOMEM;
+        free(log->live);
+        free(log);
+        return r;
+    }
+    *out = log;
+    return 0;
+}
+
+int spool_log_new(struct spool_log **out, const struct spool_config *config)
+{
+    assert(config->loop && config->clock);
+    assert(config->exporter && config->book);
+    uint32_t size = 0;
+    uint32_t limit = 0;
+    int r = config_check(config, &size, &limit);
+    if (r < 0)
+        return r;
+    struct spool_log *log = NULL;
+    r = log_allocate(&log, limit);
+    if (r < 0)
+        return r;
+    log->magic = SPOOL_LOG_MAGIC;
+    log->when_full = config->when_full;
+    log->loop = config->loop;
+    log->clock = config->clock;
+    log->exporter = config->exporter;
+    log->book = config->book;
+    snprintf(log->name, sizeof log->name, "%s", config->name ? config->name : "");
+    log->segment_size = size;
+    log->payload_max = segment_payload_max(size);
+    log->limit = limit;
+    log->trim.expired = trim_expired;
+    pump_init(log);
+    r = log->exporter->ops->start(log->exporter, (struct verdict_sink){pump_verdicts, log});
+    if (r < 0) {
+        spool_log_free(log);
+        return r;
+    }
+    *out = log;
+    return 0;
+}
+
+static void free_list_release(struct spool_log *log)
+{
+    while (log->free) {
+        struct segment *segment = log->free;
+        log->free = segment->next;
+        segment_free(segment);
+    }
+    log->free_count = 0;
+}
+
+void spool_log_free(struct spool_log *log)
+{
+    if (!log)
+        return;
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    assert(log->pending == log->waiting); // the exporter points into nothing
+    pump_deinit(log);
+    loop_timer_stop(&log->trim);
+    for (uint32_t i = 0; i < log->live_count; i++)
+        segment_free(log->live[i]);
+    free_list_release(log);
+    free(log->live);
+    log->magic = 0;
+    free(log);
+}
+
+size_t spool_payload_max(const struct spool_log *log)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    return log->payload_max;
+}
+
+static struct segment *log_active(const struct spool_log *log)
+{
+    return log->live_count > 0 ? log->live[log->live_count - 1] : NULL;
+}
+
+static void gauge_update(struct spool_log *log)
+{
+    const struct segment *active = log_active(log);
+    uint64_t in_use = log->live_count - (active && active->entries == 0 ? 1u : 0u);
+    log->book->held_bytes = in_use * log->segment_size;
+}
+
+static void log_start_segment(struct spool_log *log, struct segment *segment)
+{
+    struct segment_identity identity = {
+        .generation = ++log->generation,
+        .base_position = log->position,
+        .base_record = log->record,
+        .created_ns = clock_realtime(log->clock),
+    };
+    memcpy(identity.log_id, log->id, sizeof identity.log_id);
+    segment_start(segment, &identity);
+}
+
+// Puts a fresh segment at the end of the live ones.
+static int log_open_segment(struct spool_log *log)
+{
+    if (log->live_count > log->limit)
+        return SPOOL_FULL;
+    struct segment *segment = log->free;
+    if (segment) {
+        log->free = segment->next;
+        log->free_count--;
+    } else {
+        int r = segment_new(&segment, log->name, log->segment_size);
+        if (r < 0)
+            return r;
+    }
+    segment->next = NULL;
+    log_start_segment(log, segment);
+    log->live[log->live_count++] = segment;
+    gauge_update(log);
+    return 0;
+}
+
+int spool_reserve(struct spool_log *log, size_t at_least, struct spool_slot *slot)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    assert(log->slot_capacity == 0); // one slot at a time
+    if (at_least > log->payload_max)
+        return SPOOL_TOO_LARGE;
+    struct segment *active = log_active(log);
+    if (!active || segment_room(active) < at_least || segment_room(active) == 0) {
+        int r = log_open_segment(log);
+        if (r != 0)
+            return r;
+        active = log_active(log);
+    }
+    log->slot_capacity = segment_room(active);
+    *slot = (struct spool_slot){segment_tail(active), log->slot_capacity};
+    return 0;
+}
+
+void spool_commit(struct spool_log *log, size_t size, const struct spool_entry *entry)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    assert(size > 0 && size <= log->slot_capacity);
+    struct segment *active = log_active(log);
+    segment_append(active, (uint32_t)size, entry);
+    log->slot_capacity = 0;
+    log->position++;
+    log->record += entry->records;
+    log->pending++;
+    log->waiting++;
+    log->book->routed += entry->records;
+    log->book->held += entry->records;
+    if (active->entries == 1)
+        gauge_update(log);
+    loop_defer(log->loop, &log->pump);
+}
+
+void spool_abort(struct spool_log *log)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    log->slot_capacity = 0;
+    struct segment *active = log_active(log);
+    if (active && active->entries > 0 && active->pending == 0)
+        log_settle(log, log->live_count - 1);
+}
+
+void log_settle(struct spool_log *log, uint32_t index)
+{
+    assert(index < log->live_count);
+    struct segment *segment = log->live[index];
+    assert(segment->pending == 0 && segment->waiting == 0);
+    if (index == log->live_count - 1) {
+        if (log->slot_capacity > 0)
+            return; // somebody is writing at its tail: the next verdict or abort does it
+        log_start_segment(log, segment);
+    } else {
+        log->live_count--;
+        memmove(&log->live[index], &log->live[index + 1],
+                (log->live_count - index) * sizeof(struct segment *));
+        if (index < log->waiting_live)
+            log->waiting_live--;
+        segment->next = log->free;
+        log->free = segment;
+        log->free_count++;
+    }
+    gauge_update(log);
+    if (log->live_count <= log->limit)
+        pump_wake(log);
+}
+
+void log_emptied(struct spool_log *log)
+{
+    assert(log->pending == 0);
+    pump_wake(log);
+    if (log->trim.armed)
+        return;
+    log->trim_position = log->position;
+    // Where it cannot be set, the memory stays: a failure of the timer must not fail a verdict.
+    (void)loop_timer_start(log->loop, &log->trim, TRIM_AFTER_NS);
+}
+
+void log_trim(struct spool_log *log)
+{
+    assert(log->slot_capacity == 0);
+    free_list_release(log);
+    struct segment *active = log_active(log);
+    if (active && active->entries == 0) {
+        log->live_count--;
+        segment_free(active);
+    }
+    gauge_update(log);
+}
+
+// Traffic that goes on keeps its segments; once it has stopped for a while, all go back.
+static void trim_expired(struct loop_timer *timer)
+{
+    struct spool_log *log = LOG_OF_TRIM(timer);
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    if (log->pending > 0)
+        return; // set again when it is empty
+    if (log->position == log->trim_position)
+        log_trim(log);
+    else
+        log_emptied(log);
+}
+
+// How much payload surely fits into this many fresh segments and the slack. A payload that does not
+// fit closes a segment early, but two neighbours together hold more than one segment's worth.
+static uint64_t fresh_room(const struct spool_log *log, uint64_t segments)
+{
+    return segments > 0 ? (segments / 2 + 1) * log->payload_max : 0;
+}
+
+static bool active_has_room(const struct spool_log *log, size_t bytes)
+{
+    const struct segment *active = log_active(log);
+    if (!active || segment_room(active) == 0 || bytes > segment_room(active))
+        return false;
+    return active->entries == 0 || bytes / PAYLOAD_EXPECTED < active->capacity - active->entries;
+}
+
+bool spool_has_room(const struct spool_log *log, size_t bytes)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    if (log->live_count > log->limit)
+        return false; // the slack is in use
+    if (active_has_room(log, bytes))
+        return true;
+    return log->live_count < log->limit && bytes <= fresh_room(log, log->limit - log->live_count);
+}
+
+size_t spool_room_max(const struct spool_log *log)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    // One of them may be the active one, empty.
+    return (size_t)fresh_room(log, log->limit - 1);
+}
+
+enum spool_when_full spool_when_full(const struct spool_log *log)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    return log->when_full;
+}
+
+void spool_shed(struct spool_log *log, uint32_t records)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    log->book->routed += records;
+    log->book->dropped[DROP_SHED] += records;
+}

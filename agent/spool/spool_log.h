@@ -1,0 +1,79 @@
+// The inside of a spool log: its segments, its pump and its waiters, shared by spool.c and pump.c.
+#ifndef SLUICE_SPOOL_SPOOL_LOG_H
+#define SLUICE_SPOOL_SPOOL_LOG_H
+
+#include "base/loop.h"
+#include "deliver/exporter.h"
+#include "spool/segment.h"
+#include "spool/spool.h"
+
+#define SPOOL_LOG_MAGIC 0x5B001106u
+// Parcels offered in one turn of the loop; the rest comes in the next.
+#define PUMP_TURN 4096
+// How long a log stays empty and unused before its memory goes back to the system.
+#define TRIM_AFTER_NS 2000000000ULL
+
+struct waiter_list {
+    struct spool_waiter *first;
+    struct spool_waiter *last;
+};
+
+struct spool_log {
+    unsigned magic;
+    enum spool_when_full when_full;
+    struct loop *loop;
+    struct clock *clock;
+    struct exporter *exporter;
+    struct exporter_book *book;
+    char name[EXPORTER_NAME_MAX];
+
+    uint8_t id[16];
+    uint64_t generation; // of the segment started last
+    uint64_t position;   // of the next entry
+    uint64_t record;     // records taken so far
+    uint32_t segment_size;
+    uint32_t payload_max;
+    uint32_t limit; // segments within max_bytes; one more is slack
+
+    struct segment **live; // by position, limit + 1 of them at most; the last is the active one
+    uint32_t live_count;
+    struct segment *free; // idle ones
+    uint32_t free_count;
+    size_t slot_capacity; // of the slot that is out; 0: none
+
+    uint64_t pending;      // entries without a verdict
+    uint64_t waiting;      // of these, not offered (or returned)
+    uint32_t waiting_live; // no live segment before this index has a waiting entry
+    uint32_t verdict_live; // where the last verdict was found
+
+    struct loop_deferred pump;
+    struct loop_timer resume; // the pump again, after the loop has looked at its sockets
+    bool pumping;
+    bool kicked;    // the exporter has answered since the last offer
+    bool unflushed; // something was offered since the last flush
+    bool draining;
+    void (*drained)(void *ctx); // to be called when the log is empty; NULL afterwards
+    void *drained_ctx;
+
+    struct waiter_list waiters;
+    struct waiter_list waking; // taken off waiters, about to be called
+    struct loop_deferred wake; // calls waking, and drained
+
+    struct loop_timer trim;
+    uint64_t trim_position; // position when the timer was set
+};
+
+// spool.c: the last verdict in live[index] has come; recycles it where it may be.
+void log_settle(struct spool_log *log, uint32_t index);
+// spool.c: the log has nothing pending: gives its memory back before long.
+void log_emptied(struct spool_log *log);
+// spool.c: what the timer does; returns every segment that holds nothing to the system.
+void log_trim(struct spool_log *log);
+
+// pump.c
+void pump_init(struct spool_log *log);
+void pump_deinit(struct spool_log *log);
+void pump_wake(struct spool_log *log); // schedules the waiters, and drained
+void pump_verdicts(void *ctx, const struct verdict *verdicts, size_t n);
+
+#endif
