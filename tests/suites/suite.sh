@@ -41,7 +41,9 @@ export TSAN_OPTIONS="suppressions=$here/tsan.supp:second_deadlock_stack=1:${TSAN
 case $preset in
 tsan)
     read -ra prefix < <(fixed_addresses) || true
-    run_tests "${prefix[@]}"
+    quiet cc -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -shared -fPIC \
+        -o "$build/c11_threads.so" "$here/c11_threads.c"
+    run_tests "${prefix[@]}" env LD_PRELOAD="$PWD/$build/c11_threads.so"
     ;;
 coverage)
     "$here/fuzz_coverage.sh" "$build"
