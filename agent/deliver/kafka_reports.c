@@ -142,17 +142,21 @@ bool kafka_reports_refused(struct kafka_exporter *kafka, struct kafka_slot *slot
 
 static void on_error(struct kafka_exporter *kafka, rd_kafka_event_t *event)
 {
-    rd_kafka_resp_err_t error = rd_kafka_event_error(event);
     kafka->exporter.book->failures++;
-    if (error != RD_KAFKA_RESP_ERR__FATAL) {
+    char text[512];
+    if (rd_kafka_fatal_error(kafka->producer, text, sizeof text) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         kafka_log(kafka, 4, "kafka_error", rd_kafka_event_error_string(event));
         return;
     }
-    char text[512];
-    if (rd_kafka_fatal_error(kafka->producer, text, sizeof text) == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return;
     kafka_log(kafka, 3, "kafka_producer_lost", text);
     kafka_producer_retire(kafka, true, true);
+}
+
+// Those that come as an error event as well.
+static bool is_told_twice(const char *facility)
+{
+    return strcmp(facility, "FAIL") == 0 || strcmp(facility, "ERROR") == 0 ||
+           strcmp(facility, "FATAL") == 0;
 }
 
 static void on_event(struct kafka_exporter *kafka, rd_kafka_event_t *event)
@@ -172,7 +176,7 @@ static void on_event(struct kafka_exporter *kafka, rd_kafka_event_t *event)
         on_error(kafka, event);
         break;
     case RD_KAFKA_EVENT_LOG:
-        if (rd_kafka_event_log(event, &facility, &text, &level) == 0)
+        if (rd_kafka_event_log(event, &facility, &text, &level) == 0 && !is_told_twice(facility))
             kafka_log(kafka, level, "librdkafka", text);
         break;
     default:
