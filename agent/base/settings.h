@@ -41,11 +41,28 @@ struct exporter_settings {
     uint64_t concurrency; // requests in flight
 };
 
+#define ROUTE_MAX 32
+
 struct route_settings {
     char *name;
     bool signals[SIGNAL_COUNT];
     unsigned exporters[EXPORTER_MAX]; // indexes into exporters
     unsigned exporter_count;
+};
+
+// One setting as `explain` shows it. The value is in text; secrets are not redacted here.
+struct effective_setting {
+    char *path; // exporters.kafka.brokers
+    char *value;
+    char *origin; // default, FILE:LINE, environment NAME, flag --NAME
+    bool secret;
+};
+
+// A resource attribute with an OpenTelemetry name, and who says so.
+struct resource_setting {
+    char *name;
+    char *value;
+    char *origin;
 };
 
 struct settings {
@@ -73,6 +90,13 @@ struct settings {
     unsigned exporter_count;
     struct route_settings *routes;
     unsigned route_count;
+
+    struct effective_setting *effective; // in the table's order
+    size_t effective_count;
+    // What every record gets that does not say it itself: one a name, from the settings, OTEL_*,
+    // the downward API or the host, whichever is the strongest that has it.
+    struct resource_setting *attributes;
+    size_t attribute_count;
 };
 
 #endif

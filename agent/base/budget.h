@@ -1,0 +1,24 @@
+// How max_memory is shared out between what keeps bytes of records.
+#ifndef SLUICE_BASE_BUDGET_H
+#define SLUICE_BASE_BUDGET_H
+
+#include <stdint.h>
+
+#define BUDGET_SEGMENT (1024u * 1024u) // bytes of a segment that lives in memory
+#define BUDGET_SEGMENTS_MIN 2u         // of one log: one fills while one drains
+#define BUDGET_AUTO (64u * 1024u * 1024u)
+
+// Bytes. Together, with spool_bytes_each once for each exporter, at most max_memory.
+struct budget {
+    uint64_t spool_bytes_each; // segments of one exporter's log, whole ones
+    uint64_t read_buffers;     // of all connections
+    uint64_t kafka_window;     // librdkafka's queue and buffers
+    uint64_t otlp_window;      // requests in flight, compressed or copied
+    uint64_t inflate;          // request bodies at the door, inflated
+};
+
+struct budget budget_derive(uint64_t max_memory, unsigned exporters);
+// The least max_memory that leaves every log its segments and the rest as much again.
+uint64_t budget_least(unsigned exporters);
+
+#endif

@@ -1,0 +1,190 @@
+// Builds one JSON line in a buffer of its own and hands it to the kernel in one write.
+#include "base/own_log.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_MAX_BYTES 8192
+#define TAIL 16 // kept free, so that a cut line still ends as JSON
+
+struct line {
+    char text[LINE_MAX_BYTES];
+    size_t used;
+    bool cut;
+};
+
+static _Atomic int threshold = OWN_INFO;
+
+void own_log_threshold(enum log_level level)
+{
+    atomic_store_explicit(&threshold, (int)level, memory_order_relaxed);
+}
+
+static bool put_bytes(struct line *line, const char *bytes, size_t size)
+{
+    if (line->used + size > sizeof line->text - TAIL) {
+        line->cut = true;
+        return false;
+    }
+    memcpy(line->text + line->used, bytes, size);
+    line->used += size;
+    return true;
+}
+
+static void put(struct line *line, const char *text)
+{
+    put_bytes(line, text, strlen(text));
+}
+
+// The length of the well-formed UTF-8 sequence at text, or 0. Table 3-7 of the Unicode standard.
+static size_t sequence_length(const unsigned char *text)
+{
+    unsigned char c = text[0];
+    size_t length = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : (c & 0xf0) == 0xe0 ? 3 : 4;
+    if (length == 4 && (c < 0xf0 || c > 0xf4))
+        return 0;
+    unsigned char low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
+    for (size_t i = 1; i < length; i++) {
+        if (text[i] < low || text[i] > high) // a NUL, too, ends the sequence here
+            return 0;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return length;
+}
+
+static bool put_character(struct line *line, const unsigned char *at, size_t *length)
+{
+    static const char escapes[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
+    char text[8];
+    const char *escape = strchr(escapes, *at);
+    *length = 1;
+    if (escape) {
+        text[0] = '\\';
+        text[1] = letters[escape - escapes];
+        return put_bytes(line, text, 2);
+    }
+    if (*at < 0x20 || *at == 0x7f) {
+        snprintf(text, sizeof text, "\\u%04x", *at);
+        return put_bytes(line, text, 6);
+    }
+    size_t sequence = sequence_length(at);
+    if (sequence == 0)
+        return put_bytes(line, "\xef\xbf\xbd", 3);
+    *length = sequence;
+    return put_bytes(line, (const char *)at, sequence);
+}
+
+// A string that does not fit is cut between characters, and still closed.
+static void put_string(struct line *line, const char *text)
+{
+    size_t length;
+    if (!put_bytes(line, "\"", 1))
+        return;
+    for (const unsigned char *at = (const unsigned char *)text; *at; at += length)
+        if (!put_character(line, at, &length))
+            break;
+    line->text[line->used++] = '"'; // within the tail
+}
+
+static void put_time(struct line *line)
+{
+    uint64_t now = clock_realtime(clock_system());
+    time_t seconds = (time_t)(now / NS_PER_S);
+    struct tm parts;
+    char text[64];
+    gmtime_r(&seconds, &parts);
+    size_t size = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(text + size, sizeof text - size, ".%06uZ", (unsigned)(now % NS_PER_S / 1000));
+    put_string(line, text);
+}
+
+static void put_fields(struct line *line, const struct log_field *fields)
+{
+    for (; fields && fields->name; fields++) {
+        size_t before = line->used;
+        char number[32];
+        put(line, ",");
+        put_string(line, fields->name);
+        put(line, ":");
+        if (line->cut) {
+            line->used = before; // no half a member
+            return;
+        }
+        if (fields->text) {
+            put_string(line, fields->text);
+        } else {
+            snprintf(number, sizeof number, "%lld", fields->number);
+            put(line, number);
+            if (line->cut)
+                line->used = before;
+        }
+        if (line->cut)
+            return;
+    }
+}
+
+static void write_line(const struct line *line)
+{
+    ssize_t written;
+    do
+        written = write(STDERR_FILENO, line->text, line->used);
+    while (written < 0 && errno == EINTR);
+    // A line that stderr does not take is lost: there is nowhere to say so.
+}
+
+__attribute__((format(printf, 4, 0))) static void log_line(enum log_level level, const char *event,
+                                                           const struct log_field *fields,
+                                                           const char *format, va_list args)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    if ((int)level < atomic_load_explicit(&threshold, memory_order_relaxed))
+        return;
+    int keep = errno;
+    struct line line;
+    char message[2048];
+    line.used = 0;
+    line.cut = false;
+    vsnprintf(message, sizeof message, format, args);
+    put(&line, "{\"@timestamp\":");
+    put_time(&line);
+    put(&line, ",\"log.level\":");
+    put_string(&line, levels[level]);
+    put(&line, ",\"event\":");
+    put_string(&line, event);
+    put(&line, ",\"message\":");
+    put_string(&line, message);
+    if (!line.cut)
+        put_fields(&line, fields);
+    memcpy(line.text + line.used, "}\n", 2);
+    line.used += 2;
+    write_line(&line);
+    errno = keep;
+}
+
+void own_log(enum log_level level, const char *event, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_line(level, event, NULL, format, args);
+    va_end(args);
+}
+
+void own_log_fields(enum log_level level, const char *event, const struct log_field *fields,
+                    const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_line(level, event, fields, format, args);
+    va_end(args);
+}
