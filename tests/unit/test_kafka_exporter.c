@@ -32,6 +32,7 @@ struct bench {
     struct exporter *exporter;
     struct exporter_book book;
     char *payloads[PARCELS];
+    char *offered[PARCELS]; // what the exporter points into: a copy that ends with its verdict
     enum fate fates[PARCELS];
     unsigned final, returned, in_flight, most_in_flight, dead;
     size_t bytes_in_flight, most_bytes_in_flight;
@@ -61,7 +62,7 @@ static rd_kafka_t *new_client(rd_kafka_type_t type, const char *brokers)
 
 static struct parcel parcel_of(struct bench *bench, unsigned i)
 {
-    struct parcel parcel = {.position = i, .payload = slice_from(bench->payloads[i]), .records = 1};
+    struct parcel parcel = {.position = i, .payload = slice_from(bench->offered[i]), .records = 1};
     // The position stands in the document: …{"n":123,…; its digits are the key.
     const char *digits = bench->payloads[i] + 5;
     parcel.key = slice_of(digits, strcspn(digits, ","));
@@ -78,11 +79,13 @@ static void pump(struct bench *bench)
     for (unsigned i = 0; i < PARCELS; i++) {
         if (bench->fates[i] != WAITING)
             continue;
+        bench->offered[i] = strdup(bench->payloads[i]);
         struct parcel parcel = parcel_of(bench, i);
         int r = bench->exporter->ops->offer(bench->exporter, &parcel);
         assert_true(r == 0 || r == EXPORTER_FULL);
         if (r == EXPORTER_FULL) {
             bench->full_seen = true;
+            free(bench->offered[i]);
             return;
         }
         bench->fates[i] = OFFERED;
@@ -101,6 +104,7 @@ static void on_verdicts(void *ctx, const struct verdict *verdicts, size_t n)
         const struct verdict *verdict = &verdicts[i];
         assert_true(verdict->position < PARCELS);
         assert_int_equal(bench->fates[verdict->position], OFFERED); // each offer answered once
+        free(bench->offered[verdict->position]);                    // a segment is reused now
         bench->in_flight--;
         bench->bytes_in_flight -= strlen(bench->payloads[verdict->position]) - 1;
         if (verdict->kind == VERDICT_RETURNED) {
