@@ -52,19 +52,24 @@ struct enrich_config {
     const char *agent_version;
 };
 
+// 0, -ENOMEM, or -EINVAL: a form that its signal does not have yet (logs are WIRE_ECS_JSON, spans
+// and metrics WIRE_OTLP), or a key_field that is neither in ecs_fields.h nor labels.NAME.
 int enrich_new(struct enrich **out, const struct enrich_config *config);
 void enrich_free(struct enrich *enrich);
 
 #define ENRICH_BLOCKED 1  // a log is full: nothing was appended; wait (enrich_wait) and call again
 #define ENRICH_REJECTED 2 // counted as rejected; the caller goes on
 
-// Whether records of about `bytes` together may come now: 0, or ENRICH_BLOCKED. Ask before a run of
-// them (a frame, an OTLP request); appends of that run then never block. expired: the door has
-// waited block_for, so DOOR_SHED sheds.
+// Whether records of `bytes` together in the spool's form may come now: 0, or ENRICH_BLOCKED. Ask
+// before a run of them (a frame, an OTLP request); appends of that run then never block, and are
+// kept where `bytes` was not too low. expired: the door has waited block_for, so DOOR_SHED sheds.
 int enrich_admit(struct enrich *enrich, enum signal_kind signal, enum door_policy policy,
                  size_t bytes, bool expired);
-// Counts the records as received, appends a copy for each target (or sheds it). Call after
-// enrich_admit said 0. Returns 0 or ENRICH_REJECTED.
+// What a log record's document holds beyond the record's and its resource's own bytes, at most.
+size_t enrich_log_overhead(const struct enrich *enrich);
+// Counts the record as received, appends a copy for each target (or sheds it). Call after
+// enrich_admit said 0. Sets the fields of record->own that the agent answers for. Returns 0 or
+// ENRICH_REJECTED (nothing was appended).
 int enrich_log(struct enrich *enrich, struct record *record);
 
 // One resource's run of spans or metrics as it came: the fields of a ResourceSpans/ResourceMetrics
@@ -83,6 +88,8 @@ struct otlp_run {
 };
 // Adds the resource attributes that the run lacks. Same contract as enrich_log.
 int enrich_otlp(struct enrich *enrich, const struct otlp_run *run);
+// What a run's payload holds beyond its resource and its rest, at most.
+size_t enrich_otlp_overhead(const struct enrich *enrich);
 
 // Books a run that decode refuses: received and rejected{reason}.
 void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_reason reason,

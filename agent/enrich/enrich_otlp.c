@@ -1,0 +1,132 @@
+// A run of spans or metrics as one fragment in each log: what came, plus the agent's resource
+// attributes that it lacks.
+//
+// A fragment is one resource_spans (resource_metrics) field of an Export request, so that fragments
+// laid end to end are a request. Nothing that came is parsed away: bytes are copied whole.
+#include "base/error.h"
+#include "enrich/enrich_room.h"
+#include "proto/otlp_fields.h"
+#include "proto/wire.h"
+
+static struct slice attribute_key(const struct wire_field *attribute)
+{
+    struct wire_cursor cursor = wire_inside(attribute);
+    struct wire_field field;
+    struct slice key = {0};
+    while (wire_next(&cursor, &field) == 0) {
+        if (wire_is(&field, OTLP_KEY_VALUE_KEY, WIRE_BYTES))
+            key = slice_of(field.data, field.size); // the last counts, as protobuf has it
+    }
+    return key;
+}
+
+// Marks the agent's attributes that the resource has; returns the bytes of those that it lacks.
+static size_t find_lacking(struct enrich *enrich, struct slice resource)
+{
+    struct agent_resource *agent = &enrich->resource;
+    struct wire_cursor cursor = wire_cursor_of(resource.data, resource.size);
+    struct wire_field field;
+    size_t lacking = 0;
+    for (size_t i = 0; i < agent->count; i++)
+        enrich->present[i] = false;
+    while (wire_next(&cursor, &field) == 0) {
+        if (!wire_is(&field, OTLP_RESOURCE_ATTRIBUTES, WIRE_BYTES))
+            continue;
+        struct slice key = attribute_key(&field);
+        for (size_t i = 0; i < agent->count; i++)
+            enrich->present[i] |= same_attribute(agent->attributes[i].name, key);
+    }
+    for (size_t i = 0; i < agent->count; i++)
+        lacking += enrich->present[i] ? 0 : agent->attributes[i].key_value.size;
+    return lacking;
+}
+
+static uint8_t *put_slice(uint8_t *out, struct slice bytes)
+{
+    if (bytes.size)
+        memcpy(out, bytes.data, bytes.size);
+    return out + bytes.size;
+}
+
+struct fragment {
+    size_t resource; // bytes of the Resource message
+    size_t message;  // of the message that holds it
+    size_t size;     // of the whole field
+};
+
+static struct fragment measure(struct enrich *enrich, const struct otlp_run *run)
+{
+    struct fragment fragment = {.resource = run->resource.size};
+    fragment.resource += find_lacking(enrich, run->resource);
+    if (fragment.resource)
+        fragment.message = wire_bytes_size(OTLP_RUN_RESOURCE, fragment.resource);
+    for (size_t i = 0; i < run->rest_count; i++)
+        fragment.message += run->rest[i].size;
+    fragment.size = wire_bytes_size(OTLP_REQUEST_RESOURCES, fragment.message);
+    return fragment;
+}
+
+static void write_fragment(const struct enrich *enrich, const struct otlp_run *run,
+                           const struct fragment *fragment, uint8_t *out)
+{
+    const uint8_t *end = out + fragment->size;
+    out = wire_put_length(out, OTLP_REQUEST_RESOURCES, fragment->message);
+    if (fragment->resource) {
+        out = wire_put_length(out, OTLP_RUN_RESOURCE, fragment->resource);
+        out = put_slice(out, run->resource);
+        for (size_t i = 0; i < enrich->resource.count; i++) {
+            if (!enrich->present[i])
+                out = put_slice(out, enrich->resource.attributes[i].key_value);
+        }
+    }
+    for (size_t i = 0; i < run->rest_count; i++)
+        out = put_slice(out, run->rest[i]);
+    assert(out == end);
+    (void)end;
+}
+
+int enrich_otlp(struct enrich *enrich, const struct otlp_run *run)
+{
+    size_t count = enrich->target_count[run->signal];
+    if (count == 0) {
+        enrich_reject(enrich, run->signal, REJECT_UNROUTED, run->records);
+        return ENRICH_REJECTED;
+    }
+    struct fragment fragment = measure(enrich, run);
+    if (fragment.size > enrich->payload_max[run->signal]) {
+        enrich_reject(enrich, run->signal, REJECT_TOO_LARGE, run->records);
+        return ENRICH_REJECTED;
+    }
+    struct record_id id =
+        enrich_next_id(enrich, run->stream, run->sequence, run->has_sequence, run->records);
+    struct spool_entry entry = {
+        .records = run->records,
+        .time_ns = run->time_ns ? run->time_ns : clock_realtime(enrich->clock),
+        .source_position = run->has_sequence ? run->sequence : 0,
+        .severity = run->severity,
+        .signal = (uint8_t)run->signal,
+    };
+    memcpy(entry.id, id.bytes, sizeof entry.id);
+    uint32_t full = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct spool_log *log = enrich->targets[run->signal][i].log;
+        struct spool_slot slot;
+        if (spool_reserve(log, fragment.size, &slot) == 0) {
+            write_fragment(enrich, run, &fragment, slot.data);
+            spool_commit(log, fragment.size, &entry);
+        } else { // full, or the kernel gave no memory for a segment
+            full |= 1u << i;
+        }
+    }
+    enrich_shed(enrich, run->signal, full, run->records);
+    enrich_book_routed(enrich, run->signal, run->records);
+    return 0;
+}
+
+size_t enrich_otlp_overhead(const struct enrich *enrich)
+{
+    size_t size = 4 * WIRE_VARINT_MAX;
+    for (size_t i = 0; i < enrich->resource.count; i++)
+        size += enrich->resource.attributes[i].key_value.size;
+    return size;
+}
