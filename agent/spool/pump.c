@@ -226,10 +226,9 @@ void spool_wait_cancel(struct spool_log *log, struct spool_waiter *waiter)
     assert(log->magic == SPOOL_LOG_MAGIC);
     if (!waiter->waiting)
         return;
-    bool found = waiter_remove(&log->waiters, waiter) || waiter_remove(&log->waking, waiter);
-    assert(found);
-    (void)found;
-    waiter->waiting = false;
+    // Not found: it waits for another log.
+    if (waiter_remove(&log->waiters, waiter) || waiter_remove(&log->waking, waiter))
+        waiter->waiting = false;
 }
 
 void spool_drain(struct spool_log *log, void (*drained)(void *ctx), void *ctx)

@@ -164,8 +164,10 @@ bool segment_entry(struct segment_image *image, struct segment_entry *entry)
             break;
         image->suspect++;
     }
-    if (image->count_known && (image->suspect > 0 || image->next_record < image->records))
+    if (image->count_known) {
         gap_count(image, image->records);
+        image->next_record = UINT32_MAX; // the end has been counted
+    }
     image->suspect = 0;
     image->slot = image->capacity;
     return false;
