@@ -1,0 +1,39 @@
+// The OTLP/gRPC exporter: batches of OTLP fragments to one collector, several requests in flight.
+//
+// A parcel's payload is a run of fields of an Export request (`ResourceSpans`, `ResourceLogs` or
+// `ResourceMetrics`, each with tag and length), so that parcels of one signal put together are a
+// request. Nothing is copied but by gzip. Loop thread only.
+// Source: OTLP 1.x specification, OTLP/gRPC (responses, retryable codes, partial success).
+#ifndef SLUICE_DELIVER_OTLP_H
+#define SLUICE_DELIVER_OTLP_H
+
+#include "deliver/exporter.h"
+#include "grpc/grpc_client.h"
+
+struct clock;
+struct loop;
+
+struct otlp_exporter_config {
+    const char *name;                  // lives as long as the exporter
+    const char *endpoint;              // http://host:port or unix:///path; copied
+    const struct grpc_header *headers; // copied; names may have any case
+    size_t header_count;
+    bool gzip;
+    uint64_t timeout_ns;   // of one request, from sending to its answer; 0: 10 s
+    size_t max_request;    // bytes of a request before compression, which stay below it; 0: 4 MiB
+    uint32_t max_records;  // of a request; 0: 8192
+    unsigned concurrency;  // requests in flight; 0: 4
+    uint64_t max_delay_ns; // how long a request waits for more parcels; 0: not at all
+    size_t max_held_bytes; // the window: payloads held, in whatever state; 0: 4 × max_request
+    struct loop *loop;
+    struct clock *clock;
+    struct exporter_book *book; // requests, retries, failures are counted here
+};
+
+// Verdicts: delivered where the collector answered OK (with what a partial success turned down as
+// `refused`); dead where its answer is final by the specification; what may be retried is retried
+// here, for ever, after a jittered back-off, and is given back only by free().
+// 0, -EINVAL (the endpoint, or a header that may not be sent), -ENOTSUP (https) or -ENOMEM.
+int otlp_exporter_new(struct exporter **out, const struct otlp_exporter_config *config);
+
+#endif

@@ -1,0 +1,71 @@
+// Judges a collector's answer.
+#include "deliver/otlp_answer.h"
+
+#include "proto/wire.h"
+
+enum otlp_fate otlp_answer_fate(const struct grpc_answer *answer)
+{
+    switch (answer->code) {
+    case GRPC_OK:
+        return OTLP_DELIVERED;
+    case GRPC_CANCELLED:
+    case GRPC_DEADLINE_EXCEEDED:
+    case GRPC_ABORTED:
+    case GRPC_OUT_OF_RANGE:
+    case GRPC_UNAVAILABLE:
+    case GRPC_DATA_LOSS:
+        return OTLP_RETRY;
+    case GRPC_RESOURCE_EXHAUSTED: // only where the collector says that it can recover
+        return answer->retry ? OTLP_RETRY : OTLP_DEAD;
+    default:
+        return OTLP_DEAD;
+    }
+}
+
+bool otlp_partial_read(struct slice response, struct otlp_partial *out)
+{
+    struct wire_cursor cursor = wire_cursor_of(response.data, response.size);
+    struct wire_field field;
+    struct otlp_partial partial = {0};
+    int r;
+    while ((r = wire_next(&cursor, &field)) == 0) {
+        if (!wire_is(&field, 1, WIRE_BYTES)) // partial_success
+            continue;
+        struct wire_cursor inside = wire_inside(&field);
+        struct wire_field member;
+        while ((r = wire_next(&inside, &member)) == 0) {
+            if (wire_is(&member, 1, WIRE_VARINT)) // rejected_spans, _log_records, _data_points
+                partial.rejected = member.value;
+            else if (wire_is(&member, 2, WIRE_BYTES)) // error_message
+                partial.message = slice_of(member.data, member.size);
+        }
+        if (r != WIRE_END)
+            return false;
+    }
+    // int64 on the wire: a negative count is nonsense, not four billion refusals.
+    if (r != WIRE_END || partial.rejected > INT64_MAX)
+        return false;
+    // A message without a rejection is the specification's way to warn.
+    if (partial.rejected == 0 && partial.message.size == 0)
+        return false;
+    *out = partial;
+    return true;
+}
+
+const char *otlp_dead_reason(enum grpc_code code)
+{
+    static const char *const reasons[] = {
+        [GRPC_UNKNOWN] = "collector answered UNKNOWN",
+        [GRPC_INVALID_ARGUMENT] = "collector answered INVALID_ARGUMENT",
+        [GRPC_NOT_FOUND] = "collector answered NOT_FOUND",
+        [GRPC_ALREADY_EXISTS] = "collector answered ALREADY_EXISTS",
+        [GRPC_PERMISSION_DENIED] = "collector answered PERMISSION_DENIED",
+        [GRPC_RESOURCE_EXHAUSTED] = "collector answered RESOURCE_EXHAUSTED without RetryInfo",
+        [GRPC_FAILED_PRECONDITION] = "collector answered FAILED_PRECONDITION",
+        [GRPC_UNIMPLEMENTED] = "collector answered UNIMPLEMENTED",
+        [GRPC_INTERNAL] = "collector answered INTERNAL",
+        [GRPC_UNAUTHENTICATED] = "collector answered UNAUTHENTICATED",
+    };
+    const char *reason = (unsigned)code < sizeof reasons / sizeof *reasons ? reasons[code] : NULL;
+    return reason ? reason : "collector answered with an error";
+}

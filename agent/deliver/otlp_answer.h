@@ -1,0 +1,26 @@
+// What a collector's answer means for the request: delivered, again later, or never.
+//
+// Source: OTLP specification, OTLP/gRPC Response: Failures (retryable codes), Partial Success,
+// Throttling. Pure; any thread.
+#ifndef SLUICE_DELIVER_OTLP_ANSWER_H
+#define SLUICE_DELIVER_OTLP_ANSWER_H
+
+#include "grpc/grpc_client.h"
+
+enum otlp_fate { OTLP_DELIVERED, OTLP_RETRY, OTLP_DEAD };
+
+enum otlp_fate otlp_answer_fate(const struct grpc_answer *answer);
+
+struct otlp_partial {
+    uint64_t rejected;    // records
+    struct slice message; // in the response
+};
+
+// Reads an ExportTrace…, ExportLogs… or ExportMetricsServiceResponse (their field numbers agree).
+// False: no partial success in it, or the bytes are no such message.
+bool otlp_partial_read(struct slice response, struct otlp_partial *out);
+
+// The static reason of a dead letter with that code.
+const char *otlp_dead_reason(enum grpc_code code);
+
+#endif
