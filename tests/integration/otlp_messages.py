@@ -26,6 +26,8 @@ MODULES = [
 ]
 DEPTH = 5  # values hold values: below this, only those that do not
 F = FieldDescriptor
+TYPES = {getattr(F, name): name.removeprefix("TYPE_").lower()
+         for name in dir(F) if name.startswith("TYPE_")}
 
 
 def messages():
@@ -112,14 +114,16 @@ def expected_walk(message, depth=0):
     for field, value in message.ListFields():
         for item in value if field.is_repeated else [value]:
             if field.message_type is not None:
-                yield f"{depth} {field.number} {{"
+                yield f"{depth} {field.number} message"
                 yield from expected_walk(item, depth + 1)
-            elif field.type == F.TYPE_STRING:
-                yield f"{depth} {field.number} {item.encode().hex()}-"
+                continue
+            if field.type == F.TYPE_STRING:
+                text = item.encode().hex()
             elif field.type == F.TYPE_BYTES:
-                yield f"{depth} {field.number} {item.hex()}-"
+                text = item.hex()
             else:
-                yield f"{depth} {field.number} {raw(field, item)}"
+                text = raw(field, item)
+            yield f"{depth} {field.number} {TYPES[field.type]} {text}"
 
 
 def set_names(message, found):

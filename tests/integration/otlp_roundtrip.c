@@ -66,6 +66,22 @@ static void fail(const char *what, const char *name)
     exit(1);
 }
 
+static const char *type_name(const ProtobufCFieldDescriptor *field)
+{
+    static const char *const names[] = {
+        [PROTOBUF_C_TYPE_INT32] = "int32",       [PROTOBUF_C_TYPE_SINT32] = "sint32",
+        [PROTOBUF_C_TYPE_SFIXED32] = "sfixed32", [PROTOBUF_C_TYPE_INT64] = "int64",
+        [PROTOBUF_C_TYPE_SINT64] = "sint64",     [PROTOBUF_C_TYPE_SFIXED64] = "sfixed64",
+        [PROTOBUF_C_TYPE_UINT32] = "uint32",     [PROTOBUF_C_TYPE_FIXED32] = "fixed32",
+        [PROTOBUF_C_TYPE_UINT64] = "uint64",     [PROTOBUF_C_TYPE_FIXED64] = "fixed64",
+        [PROTOBUF_C_TYPE_FLOAT] = "float",       [PROTOBUF_C_TYPE_DOUBLE] = "double",
+        [PROTOBUF_C_TYPE_BOOL] = "bool",         [PROTOBUF_C_TYPE_ENUM] = "enum",
+        [PROTOBUF_C_TYPE_STRING] = "string",     [PROTOBUF_C_TYPE_BYTES] = "bytes",
+        [PROTOBUF_C_TYPE_MESSAGE] = "message",
+    };
+    return names[field->type];
+}
+
 static bool is_packed(const ProtobufCFieldDescriptor *field)
 {
     return field->label == PROTOBUF_C_LABEL_REPEATED && field->type != PROTOBUF_C_TYPE_STRING &&
@@ -87,7 +103,8 @@ static void walk_packed(FILE *out, unsigned depth, const ProtobufCFieldDescripto
         } else if (fixed || wire_next_varint(&cursor, &value) != 0) {
             fail("a packed field is broken", descriptor->name);
         }
-        fprintf(out, "%u %" PRIu32 " %" PRIu64 "\n", depth, field->number, value);
+        fprintf(out, "%u %" PRIu32 " %s %" PRIu64 "\n", depth, field->number, type_name(descriptor),
+                value);
     }
 }
 
@@ -102,17 +119,18 @@ static void walk(FILE *out, unsigned depth, const ProtobufCMessageDescriptor *me
         if (!known) {
             fprintf(out, "%u %" PRIu32 " unknown\n", depth, field.number);
         } else if (field.type != WIRE_BYTES) {
-            fprintf(out, "%u %" PRIu32 " %" PRIu64 "\n", depth, field.number, field.value);
+            fprintf(out, "%u %" PRIu32 " %s %" PRIu64 "\n", depth, field.number, type_name(known),
+                    field.value);
         } else if (known->type == PROTOBUF_C_TYPE_MESSAGE) {
-            fprintf(out, "%u %" PRIu32 " {\n", depth, field.number);
+            fprintf(out, "%u %" PRIu32 " message\n", depth, field.number);
             walk(out, depth + 1, known->descriptor, wire_inside(&field));
         } else if (is_packed(known)) {
             walk_packed(out, depth, known, &field);
         } else {
-            fprintf(out, "%u %" PRIu32 " ", depth, field.number);
+            fprintf(out, "%u %" PRIu32 " %s ", depth, field.number, type_name(known));
             for (size_t i = 0; i < field.size; i++)
                 fprintf(out, "%02x", field.data[i]);
-            fputs("-\n", out);
+            fputc('\n', out);
         }
     }
     if (r != WIRE_END)
