@@ -17,8 +17,8 @@ struct budget budget_derive(uint64_t max_memory, unsigned exporters)
     struct budget budget = {.spool_bytes_each = segments * BUDGET_SEGMENT};
     uint64_t ninth = (max_memory - exporters * budget.spool_bytes_each) / 9;
     budget.inflate = 4 * ninth;
-    budget.kafka_window = 2 * ninth;
-    budget.otlp_window = 2 * ninth;
+    budget.kafka_window = 4 * ninth / exporters;
+    budget.otlp_window = 4 * ninth / exporters;
     budget.read_buffers = ninth;
     return budget;
 }

@@ -8,12 +8,12 @@
 #define BUDGET_SEGMENTS_MIN 2u         // of one log: one fills while one drains
 #define BUDGET_AUTO (64u * 1024u * 1024u)
 
-// Bytes. Together, with spool_bytes_each once for each exporter, at most max_memory.
+// Bytes. Together, with a log and a window for each exporter, at most max_memory.
 struct budget {
     uint64_t spool_bytes_each; // segments of one exporter's log, whole ones
     uint64_t read_buffers;     // of all connections
-    uint64_t kafka_window;     // librdkafka's queue and buffers
-    uint64_t otlp_window;      // requests in flight, compressed or copied
+    uint64_t kafka_window;     // of one Kafka exporter: librdkafka's queue and buffers
+    uint64_t otlp_window;      // of one OTLP exporter: requests in flight
     uint64_t inflate;          // request bodies at the door, inflated
 };
 

@@ -1,0 +1,40 @@
+// A command's words and options, parsed: its own options, and settings as flags.
+#ifndef SLUICE_CONTROL_COMMAND_LINE_H
+#define SLUICE_CONTROL_COMMAND_LINE_H
+
+#include "base/settings_load.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// Which options a command has.
+#define OPTION_CONFIG 1u   // --config FILE
+#define OPTION_DEV 2u      // --dev
+#define OPTION_HTTP 4u     // --http ADDRESS
+#define OPTION_SETTINGS 8u // --set NAME=VALUE, --NAME VALUE
+
+// One setting given as a flag; flag's texts point here and into argv.
+struct command_flag {
+    char spelling[160];
+    char name[160];
+};
+
+// All texts point into argv.
+struct command_line {
+    const char *config;
+    const char *http;
+    bool dev;
+    const char *words[2];
+    size_t word_count;
+    struct command_flag *names;
+    struct settings_flag *flags;
+    size_t flag_count;
+};
+
+// args: what follows the command's name. options: the OPTION_ bits it has. Returns 0, -ENOMEM, or
+// -EINVAL with what is wrong in error.
+int command_line_parse(struct command_line *out, unsigned options, size_t words_max, int count,
+                       char *const *args, char *error, size_t error_size);
+void command_line_deinit(struct command_line *line);
+
+#endif

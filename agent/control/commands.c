@@ -1,0 +1,290 @@
+// The table of commands, and each command.
+#include "control/commands.h"
+
+#include "agent.h"
+#include "base/error.h"
+#include "base/metrics.h"
+#include "base/nearest_name.h"
+#include "base/own_log.h"
+#include "base/settings.h"
+#include "base/version.h"
+#include "control/command_line.h"
+#include "control/command_settings.h"
+#include "control/http_get.h"
+
+#include <event2/event.h>
+#include <librdkafka/rdkafka.h>
+#include <nghttp2/nghttp2.h>
+#include <stdlib.h>
+#include <string.h>
+#include <yajl/yajl_version.h>
+#include <yaml.h>
+#include <zlib.h>
+
+#define HTTP_DEFAULT "127.0.0.1:9598"
+
+typedef int command_fn(const struct command_context *context, const struct command_line *line);
+
+struct command {
+    const char *name;
+    const char *words; // as help shows them
+    unsigned options;
+    size_t words_min, words_max;
+    command_fn *run;
+    const char *help;
+};
+
+static command_fn run_agent, check, explain, status, health, version, docs, help;
+
+static const struct command commands[] = {
+    {"run", "", OPTION_CONFIG | OPTION_DEV | OPTION_SETTINGS, 0, 0, run_agent,
+     "run the agent; --dev adds a Kafka and an OTLP receiver of its own"},
+    {"check", "FILE", OPTION_SETTINGS, 1, 1, check, "tell every mistake of a settings file"},
+    {"explain", "", OPTION_CONFIG | OPTION_SETTINGS, 0, 0, explain,
+     "print each effective setting and where it comes from"},
+    {"status", "", OPTION_CONFIG | OPTION_HTTP | OPTION_SETTINGS, 0, 0, status,
+     "print the books of the running agent"},
+    {"health", "", OPTION_CONFIG | OPTION_HTTP | OPTION_SETTINGS, 0, 0, health,
+     "succeed when the running agent answers"},
+    {"version", "", 0, 0, 0, version, "print the version and those of the libraries"},
+    {"docs", "configuration|metrics", 0, 1, 1, docs, "print the document made from the table"},
+    {"help", "", 0, 0, 0, help, "print this"},
+};
+
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+// --- run, check, explain ---
+
+static void log_mistakes(const struct settings_mistakes *mistakes)
+{
+    for (size_t i = 0; i < mistakes->count; i++)
+        own_log(mistakes->items[i].warning ? OWN_WARN : OWN_ERROR,
+                mistakes->items[i].warning ? "setting_doubtful" : "setting_refused", "%s",
+                mistakes->items[i].text);
+    if (mistakes->left_off)
+        own_log(OWN_ERROR, "setting_refused", "and %zu more", mistakes->left_off);
+}
+
+static int run_agent(const struct command_context *context, const struct command_line *line)
+{
+    struct settings *settings;
+    struct settings_mistakes mistakes = {0};
+    struct agent_options options = {.dev = line->dev};
+    int r = command_settings_load(&settings, &mistakes, context, line);
+    log_mistakes(&mistakes);
+    settings_mistakes_deinit(&mistakes);
+    if (r < 0)
+        own_log(OWN_ERROR, "start_failed", "cannot load the settings: %s", strerror(-r));
+    if (r != 0)
+        return COMMAND_FAILED;
+    r = agent_run(settings, &options);
+    settings_free(settings);
+    return r < 0 ? COMMAND_FAILED : COMMAND_OK;
+}
+
+// Prints the mistakes, if any. False: the settings do not hold.
+static bool load(struct settings **settings, const struct command_context *context,
+                 const struct command_line *line)
+{
+    struct settings_mistakes mistakes = {0};
+    int r = command_settings_load(settings, &mistakes, context, line);
+    command_print_mistakes(context->err, &mistakes);
+    if (mistakes.errors)
+        fprintf(context->err, "%zu mistake%s\n", mistakes.errors, mistakes.errors > 1 ? "s" : "");
+    else if (r < 0)
+        fprintf(context->err, "sluice: %s\n", strerror(-r));
+    settings_mistakes_deinit(&mistakes);
+    return r == 0;
+}
+
+static int check(const struct command_context *context, const struct command_line *line)
+{
+    struct settings *settings;
+    struct command_line named = *line;
+    named.config = line->words[0];
+    if (!load(&settings, context, &named))
+        return COMMAND_FAILED;
+    fprintf(context->out, "%s: ok;", named.config);
+    for (unsigned i = 0; i < settings->exporter_count; i++)
+        fprintf(context->out, "%s %s (%s)", i ? "," : " exporters", settings->exporters[i].name,
+                settings->exporters[i].type);
+    for (unsigned i = 0; i < settings->route_count; i++)
+        fprintf(context->out, "%s %s", i ? "," : "; routes", settings->routes[i].name);
+    fputc('\n', context->out);
+    settings_free(settings);
+    return COMMAND_OK;
+}
+
+static int explain(const struct command_context *context, const struct command_line *line)
+{
+    struct settings *settings;
+    if (!load(&settings, context, line))
+        return COMMAND_FAILED;
+    command_write_explanation(context->out, settings);
+    settings_free(settings);
+    return COMMAND_OK;
+}
+
+// --- status, health ---
+
+// Where the agent listens: as told, else as its settings say. Empty: it does not.
+static void http_address(const struct command_context *context, const struct command_line *line,
+                         char *out, size_t size)
+{
+    struct settings *settings;
+    struct settings_mistakes mistakes = {0};
+    snprintf(out, size, "%s", line->http ? line->http : HTTP_DEFAULT);
+    if (line->http)
+        return;
+    if (command_settings_load(&settings, &mistakes, context, line) == 0) {
+        snprintf(out, size, "%s", settings->http.listen);
+        settings_free(settings);
+    }
+    settings_mistakes_deinit(&mistakes);
+}
+
+// The page's body, or NULL, told.
+static char *ask(const struct command_context *context, const struct command_line *line,
+                 const char *path)
+{
+    char address[128];
+    char *body = NULL;
+    http_address(context, line, address, sizeof address);
+    if (!address[0]) {
+        fputs("sluice: http.listen is switched off\n", context->err);
+        return NULL;
+    }
+    int r = http_get(address, path, &body);
+    if (r == 200)
+        return body;
+    if (r < 0)
+        fprintf(context->err, "sluice: http://%s%s: %s\n", address, path, strerror(-r));
+    else
+        fprintf(context->err, "sluice: http://%s%s answers %d: %s", address, path, r, body);
+    free(body);
+    return NULL;
+}
+
+static int status(const struct command_context *context, const struct command_line *line)
+{
+    char *books = ask(context, line, "/books");
+    if (!books)
+        return COMMAND_FAILED;
+    int r = command_write_status(context->out, books);
+    if (r < 0)
+        fputs("sluice: the answer is not the books of an agent\n", context->err);
+    free(books);
+    return r < 0 ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static int health(const struct command_context *context, const struct command_line *line)
+{
+    char *body = ask(context, line, "/healthz");
+    if (!body)
+        return COMMAND_FAILED;
+    fputs(body, context->out);
+    free(body);
+    return COMMAND_OK;
+}
+
+// --- version, docs, help ---
+
+static int version(const struct command_context *context, const struct command_line *line)
+{
+    (void)line;
+    int yajl = yajl_version();
+    fprintf(context->out, "sluice %s\nbuilt with %s\n", sluice_version(), sluice_build());
+    fprintf(context->out, "libevent %s\nlibrdkafka %s\nnghttp2 %s\nlibyaml %s\n",
+            event_get_version(), rd_kafka_version_str(), nghttp2_version(0)->version_str,
+            yaml_get_version_string());
+    fprintf(context->out, "yajl %d.%d.%d\nzlib %s\n", yajl / 10000, yajl / 100 % 100, yajl % 100,
+            zlibVersion());
+    return COMMAND_OK;
+}
+
+static int docs(const struct command_context *context, const struct command_line *line)
+{
+    if (strcmp(line->words[0], "configuration") == 0) {
+        command_write_configuration(context->out);
+    } else if (strcmp(line->words[0], "metrics") == 0) {
+        metrics_write_document(context->out);
+    } else {
+        fprintf(context->err, "sluice: docs: there are configuration and metrics\n");
+        return COMMAND_USAGE;
+    }
+    return COMMAND_OK;
+}
+
+static int help(const struct command_context *context, const struct command_line *line)
+{
+    (void)line;
+    fputs("sluice COMMAND [OPTIONS]\n\n", context->out);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        char usage[64];
+        snprintf(usage, sizeof usage, "%s %s", commands[i].name, commands[i].words);
+        fprintf(context->out, "  %-28s %s\n", usage, commands[i].help);
+    }
+    fputs("\n  --config FILE         settings; else /etc/sluice/sluice.yaml where it exists\n"
+          "  --set NAME=VALUE      one setting; --max-delay 50ms is the same for max_delay\n"
+          "  --http ADDRESS        where status and health ask; else as the settings say\n\n"
+          "docs/CONFIGURATION.md lists the settings.\n",
+          context->out);
+    return COMMAND_OK;
+}
+
+// --- the command line ---
+
+static const struct command *find_command(const char *name)
+{
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        name = "help";
+    if (strcmp(name, "--version") == 0)
+        name = "version";
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+static int unknown_command(const struct command_context *context, const char *name)
+{
+    struct nearest_name nearest;
+    nearest_name_init(&nearest, name);
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        nearest_name_offer(&nearest, commands[i].name);
+    const char *best = nearest_name_best(&nearest);
+    fprintf(context->err, "sluice: %s: no such command%s%s%s\n", name,
+            best ? "; did you mean " : "", best ? best : "; see sluice help", best ? "?" : "");
+    return COMMAND_USAGE;
+}
+
+int commands_main(const struct command_context *context, int argc, char *const *argv)
+{
+    if (argc < 2) {
+        help(context, NULL);
+        return COMMAND_USAGE;
+    }
+    const struct command *command = find_command(argv[1]);
+    if (!command)
+        return unknown_command(context, argv[1]);
+    struct command_line line;
+    char error[300];
+    int r = command_line_parse(&line, command->options, command->words_max, argc - 2, argv + 2,
+                               error, sizeof error);
+    if (r == -EINVAL) {
+        fprintf(context->err, "sluice %s: %s\n", command->name, error);
+        return COMMAND_USAGE;
+    }
+    if (r < 0) {
+        fprintf(context->err, "sluice: %s\n", strerror(-r));
+        return COMMAND_FAILED;
+    }
+    if (line.word_count < command->words_min) {
+        fprintf(context->err, "sluice %s: needs %s\n", command->name, command->words);
+        r = COMMAND_USAGE;
+    } else {
+        r = command->run(context, &line);
+    }
+    command_line_deinit(&line);
+    return r;
+}
