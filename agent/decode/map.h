@@ -2,7 +2,7 @@
 //
 // Values are collected first and placed at the end, because what a key means depends on its
 // neighbours (pino's "level":30 and zap's "duration":1.5) and never on their order. The table of
-// keys is map_keys.c. Source of the rules: docs/FIELDS.md. Loop thread only; no heap allocation:
+// keys is map_keys.c. Source: Elastic Common Schema 8.11. Loop thread only; no heap allocation:
 // everything lies in the arena given, which outlives the layer.
 #ifndef SLUICE_DECODE_MAP_H
 #define SLUICE_DECODE_MAP_H
@@ -17,18 +17,18 @@
 
 #define MAP_KEYS_MAX 256 // rows of the table of keys
 #define MAP_SLOTS 1024   // its hash table
+#define MAP_KNOWN_MAX 16
 
 // A collected key and its value, until map_end places it.
 struct map_member {
     struct slice path; // dotted, valid UTF-8, not escaped
     struct value value;
-    struct slice raw;   // a JSON value's source text; empty where it came as a value
-    uint32_t hash;      // of path
-    uint16_t row;       // of the table of keys; 0: unknown key
-    uint16_t group;     // row of the object it was taken out of (req, err …); 0: none
-    uint8_t depth;      // nested objects it was found in: nested beats dotted
-    uint8_t flags;      // enum map_member_flag
-    uint16_t name_size; // bytes at the end of path that are its name within the group
+    struct slice raw; // a JSON value's source text; empty where it came as a value
+    uint32_t hash;    // of path
+    uint16_t row;     // of the table of keys; 0: unknown key
+    uint16_t group;   // row of the object it was taken out of (req, err …); 0: none
+    uint8_t depth;    // nested objects it was found in: nested beats dotted
+    uint8_t flags;    // enum map_member_flag
 };
 
 struct mapper {
@@ -45,8 +45,9 @@ struct mapper {
     struct value first_message;          // the first of several "msg"
     bool ecs;                            // the line says that it is ECS already
     bool failed;                         // memory ran out
+    uint8_t known[MAP_KNOWN_MAX];        // enum map_known → row, filled by map_init
     uint8_t slots[MAP_SLOTS];            // hash → row, filled by map_init
-    uint32_t seed;
+    uint64_t seed;
 };
 
 // Builds the hash table. Once.

@@ -1,0 +1,193 @@
+// A JSON object's members, offered to the mapper: nested ECS objects as dotted paths.
+#include "decode/map_members.h"
+
+#include "decode/key_hash.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define PATH_MAX_TAKEN 256 // longer keys' objects stay whole: each leaf gets a copy of the path
+
+// Where in the line the walk is.
+struct place {
+    struct json_scanner *scanner;
+    struct slice prefix; // dotted path of the object, empty at the top
+    uint16_t group;      // row of the group's object
+    uint8_t depth;
+    bool flatten; // everything below is ECS: objects are taken apart to their leaves
+    bool hoisted; // weaker than the line's own members
+};
+
+static void offer_members(struct mapper *mapper, struct json_walk *walk, struct place place);
+
+// prefix.name in the arena; name itself at the top.
+static bool join_path(struct mapper *mapper, struct slice prefix, struct slice name,
+                      struct slice *out)
+{
+    if (prefix.size == 0) {
+        *out = name;
+        return true;
+    }
+    char *path = arena_alloc(mapper->arena, prefix.size + 1 + name.size);
+    if (!path)
+        return false;
+    memcpy(path, prefix.data, prefix.size);
+    path[prefix.size] = '.';
+    if (name.size)
+        memcpy(path + prefix.size + 1, name.data, name.size);
+    *out = slice_of(path, prefix.size + 1 + name.size);
+    return true;
+}
+
+static bool is_empty_object(struct slice text)
+{
+    return json_skip_space(text.data + 1, text.data + text.size) == text.data + text.size - 1;
+}
+
+// What is to become of an object under this path; *row is the group's.
+static enum map_object object_kind(const struct mapper *mapper, struct slice path,
+                                   const struct place *place, uint16_t *row)
+{
+    if (place->group)
+        return MAP_WHOLE;
+    *row = map_key_find(mapper, path, key_hash(path.data, path.size, mapper->seed));
+    if (place->flatten)
+        return MAP_FLATTEN;
+    if (*row == 0 && path.size && memchr(path.data, '.', path.size) &&
+        map_key_under_ecs(path, false))
+        return MAP_FLATTEN; // "http.request": {…}
+    return map_keys[*row].object;
+}
+
+// Takes an object apart. False where it is a value like any other.
+static bool offer_object(struct mapper *mapper, struct slice path, const struct json_token *token,
+                         const struct place *place)
+{
+    uint16_t row = 0;
+    if (token->flags & JSON_DEEP || path.size > PATH_MAX_TAKEN || is_empty_object(token->text))
+        return false; // at most JSON_DEPTH_KEPT levels
+    enum map_object kind = object_kind(mapper, path, place, &row);
+    if (kind != MAP_FLATTEN && kind != MAP_GROUP)
+        return false;
+    struct place inner = {
+        .scanner = place->scanner,
+        .prefix = path,
+        .group = kind == MAP_GROUP ? row : 0,
+        .depth = (uint8_t)(place->depth + 1),
+        .flatten = kind == MAP_FLATTEN,
+        .hoisted = place->hoisted,
+    };
+    struct json_walk walk;
+    json_walk_init(&walk, place->scanner, token->text);
+    offer_members(mapper, &walk, inner);
+    return true;
+}
+
+static void offer_member(struct mapper *mapper, const struct json_token *key,
+                         const struct json_token *token, const struct place *place)
+{
+    struct slice name, path;
+    struct value value;
+    if (!json_unescape(mapper->arena, key, &name) ||
+        !join_path(mapper, place->prefix, name, &path)) {
+        mapper->failed = true;
+        return;
+    }
+    if (token->kind == JSON_OBJECT && offer_object(mapper, path, token, place))
+        return;
+    if (place->hoisted && map_member_exists(mapper, path))
+        return; // the line's own member is the stronger
+    if (!json_to_value(place->scanner, token, &value)) {
+        mapper->failed = true;
+        return;
+    }
+    map_member_add(mapper, path, value,
+                   (struct map_source){
+                       .raw = token->text,
+                       .group = place->group,
+                       .depth = place->depth,
+                       .flags = (uint8_t)((token->kind == JSON_NAN ? MAP_MEMBER_NAN : 0) |
+                                          (token->flags & JSON_DEEP ? MAP_MEMBER_DEEP : 0)),
+                   });
+}
+
+static void offer_members(struct mapper *mapper, struct json_walk *walk, struct place place)
+{
+    struct json_token key, value;
+    while (json_walk_next(walk, &key, &value))
+        offer_member(mapper, &key, &value, &place);
+}
+
+// Whether the walk ended at the object's closing bracket, with nothing but space after it.
+static bool ended_well(const struct json_walk *walk, const char *begin, const char *end)
+{
+    const char *at = walk->at;
+    if (!at)
+        return false;
+    if (at == begin)
+        at = json_skip_space(at + 1, end);
+    return at < end && *at == '}' && json_skip_space(at + 1, end) == end;
+}
+
+bool map_json_text(struct mapper *mapper, struct slice json)
+{
+    const char *end = json.data + json.size;
+    const char *begin = json_skip_space(json.data, end);
+    if (begin == end || *begin != '{')
+        return false;
+    struct json_scanner scanner;
+    json_scanner_init(&scanner, mapper->arena, end, mapper->seed);
+    if (mapper->count > 0) { // members offered before must not be touched by half an object
+        struct json_token token;
+        const char *after = json_scan_value(&scanner, begin, &token);
+        if (!after || json_skip_space(after, end) != end)
+            return false;
+    }
+    struct json_walk walk;
+    json_walk_init(&walk, &scanner, slice_of(begin, (size_t)(end - begin)));
+    offer_members(mapper, &walk, (struct place){.scanner = &scanner});
+    if (ended_well(&walk, begin, end))
+        return true;
+    map_forget(mapper);
+    return false;
+}
+
+// Offers a member's object again, with another meaning.
+static void offer_again(struct mapper *mapper, const struct map_member *member, struct place place)
+{
+    struct json_scanner scanner;
+    json_scanner_init(&scanner, mapper->arena, member->raw.data + member->raw.size, mapper->seed);
+    place.scanner = &scanner;
+    struct json_walk walk;
+    json_walk_init(&walk, &scanner, member->raw);
+    offer_members(mapper, &walk, place);
+}
+
+void map_hoist(struct mapper *mapper, const struct map_member *member)
+{
+    offer_again(mapper, member, (struct place){.hoisted = true});
+}
+
+void map_flatten(struct mapper *mapper, const struct map_member *member)
+{
+    offer_again(mapper, member,
+                (struct place){.prefix = member->path, .flatten = true, .depth = 1});
+}
+
+void map_value(struct mapper *mapper, struct slice key, struct value value)
+{
+    struct slice raw = {NULL, 0};
+    assert(value.kind != VALUE_JSON || value.text.size > 0);
+    if (value.kind == VALUE_JSON) {
+        raw = value.text;
+        if (raw.data[0] == '{') {
+            struct json_scanner scanner;
+            struct json_token token;
+            json_scanner_init(&scanner, mapper->arena, raw.data + raw.size, mapper->seed);
+            if (json_scan_value(&scanner, raw.data, &token) &&
+                offer_object(mapper, key, &token, &(struct place){.scanner = &scanner}))
+                return;
+        }
+    }
+    map_member_add(mapper, key, value, (struct map_source){.raw = raw});
+}
