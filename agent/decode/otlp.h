@@ -24,7 +24,8 @@ struct resource_run {
 };
 
 // Hands all records of the run to enrich, or none.
-//   0                  routed; *records of them, *rejected of these were too large for a segment
+//   0                  booked; *records of them, *rejected of these were too large for a segment
+//                      (or for the memory there is), or have no route
 //   DECODE_MALFORMED   not such a message, or not the count that was said: booked as received and
 //                      rejected{malformed}; *records says how many were booked
 //   DECODE_OVERLOADED  a log is full: nothing was booked; wait (enrich_wait) and call again

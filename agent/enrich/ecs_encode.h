@@ -2,7 +2,7 @@
 // the end.
 //
 // Layers are merged slot by slot; what only the agent says is rendered once and copied. The fields
-// are described in docs/FIELDS.md. Loop thread only.
+// are those of the Elastic Common Schema 8.11. Loop thread only.
 #ifndef SLUICE_ENRICH_ECS_ENCODE_H
 #define SLUICE_ENRICH_ECS_ENCODE_H
 

@@ -25,9 +25,19 @@ static void lose(struct ecs_document *document)
     document->out.full = true; // no memory: refused whole rather than written in part
 }
 
-static bool number_kind(enum value_kind kind)
+// VALUE_JSON may be a number whose own digits are kept, too.
+static bool is_container(const struct value *value)
 {
-    return kind == VALUE_INTEGER || kind == VALUE_DOUBLE;
+    return value->kind == VALUE_JSON && value->text.size &&
+           (value->text.data[0] == '{' || value->text.data[0] == '[');
+}
+
+static bool is_number(const struct value *value)
+{
+    if (value->kind == VALUE_JSON && value->text.size)
+        return value->text.data[0] == '-' ||
+               (value->text.data[0] >= '0' && value->text.data[0] <= '9');
+    return value->kind == VALUE_INTEGER || value->kind == VALUE_DOUBLE;
 }
 
 static void put_aside(struct ecs_document *document, struct named_values *list, struct slice path,
@@ -45,11 +55,11 @@ static void put_aside(struct ecs_document *document, struct named_values *list, 
         lose(document);
 }
 
-// A value whose path is taken: scalars become labels, the rest goes to app.
+// A value whose path is taken: scalars become labels, objects and arrays go to app.
 static void put_clash(struct ecs_document *document, const struct leaf *leaf)
 {
-    bool scalar = leaf->value->kind != VALUE_JSON;
-    put_aside(document, scalar ? &document->extra_labels : &document->extra_app, leaf->path,
+    bool container = is_container(leaf->value);
+    put_aside(document, container ? &document->extra_app : &document->extra_labels, leaf->path,
               leaf->value);
 }
 
@@ -67,7 +77,7 @@ static bool put_listed(struct ecs_document *document, const struct leaf *leaf)
     } roots[] = {
         {{"labels.", 7}, &document->extra_labels},
         {{"numeric_labels.", 15},
-         number_kind(leaf->value->kind) ? &document->extra_numbers : &document->extra_labels},
+         is_number(leaf->value) ? &document->extra_numbers : &document->extra_labels},
         {{"app.", 4}, &document->extra_app},
     };
     for (size_t i = 0; i < sizeof roots / sizeof *roots; i++) {

@@ -114,6 +114,11 @@ void enrich_free(struct enrich *enrich)
     free(enrich);
 }
 
+bool enrich_routes(const struct enrich *enrich, enum signal_kind signal)
+{
+    return enrich->target_count[signal] > 0;
+}
+
 // Whether a full log makes the door wait (or refuse), its own policy before the door's.
 static bool full_blocks(const struct spool_log *log, enum door_policy policy, bool expired)
 {

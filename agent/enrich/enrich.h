@@ -57,6 +57,9 @@ struct enrich_config {
 int enrich_new(struct enrich **out, const struct enrich_config *config);
 void enrich_free(struct enrich *enrich);
 
+// Whether any route takes the signal.
+bool enrich_routes(const struct enrich *enrich, enum signal_kind signal);
+
 #define ENRICH_BLOCKED 1  // a log is full: nothing was appended; wait (enrich_wait) and call again
 #define ENRICH_REJECTED 2 // counted as rejected; the caller goes on
 

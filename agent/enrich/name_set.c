@@ -58,7 +58,8 @@ enum name_found name_set_add(struct name_set *set, struct slice name, unsigned l
 {
     uint32_t mask = set->capacity - 1;
     uint32_t at = (uint32_t)hash_of(set, name) & mask;
-    for (uint32_t probes = 0; probes < set->capacity; probes++, at = (at + 1) & mask) {
+    for (uint32_t probes = 0;; probes++, at = (at + 1) & mask) {
+        assert(probes < set->capacity); // else there are more names than were announced
         struct name_entry *entry = &set->entries[at];
         if (entry->generation != set->generation) {
             *entry = (struct name_entry){name, set->generation, layer};
@@ -67,6 +68,4 @@ enum name_found name_set_add(struct name_set *set, struct slice name, unsigned l
         if (slice_equal(entry->name, name))
             return entry->layer == layer ? NAME_TWICE : NAME_HIDDEN;
     }
-    assert(!"more names than were announced");
-    return NAME_HIDDEN;
 }
