@@ -20,18 +20,27 @@ static const char *origin_of(const struct settings *settings, const char *path)
     return "default";
 }
 
-// The name that librdkafka knows and that is nearest; false: none is near.
+// The name that librdkafka knows and that is nearest; false: none is near. Its table is the only
+// place that lists the aliases too (compression.type is one): "name | C/P | range | …" a line.
 static bool nearest_property(const char *name, char *out, size_t size)
 {
-    size_t count;
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    const char **names = rd_kafka_conf_dump(conf, &count);
+    char *table = NULL, *rest;
+    size_t table_size;
+    FILE *file = open_memstream(&table, &table_size);
+    if (!file)
+        return false;
+    rd_kafka_conf_properties_show(file);
+    fclose(file);
     struct nearest_name nearest;
     nearest_name_init(&nearest, name);
-    for (size_t i = 0; names && i < count; i += 2) // names and values take turns
-        nearest_name_offer(&nearest, names[i]);
-    rd_kafka_conf_dump_free(names, count);
-    rd_kafka_conf_destroy(conf);
+    for (char *line = strtok_r(table, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+        size_t length = strcspn(line, " |");
+        if (!strchr(line, '|'))
+            continue; // a title
+        line[length] = '\0';
+        nearest_name_offer(&nearest, line);
+    }
+    free(table);
     const char *best = nearest_name_best(&nearest);
     if (best)
         snprintf(out, size, "%s", best);
@@ -59,6 +68,8 @@ static void tell(const struct settings *settings, const struct exporter_settings
     const char *origin = name ? origin_of(settings, path) : "librdkafka";
     const char *value = name ? strstr(error, "\" = ") : NULL;
     const char *what = value ? value + 4 : error;
+    if (!name && strncmp(what, "properties: ", 12) == 0)
+        what += 12;
     if (name && strstr(error, "No such") && nearest_property(name, nearest, sizeof nearest))
         settings_mistake_at(mistakes, origin, path,
                             "librdkafka has no such property; did you mean \"%s\"?", nearest);

@@ -67,12 +67,12 @@ int settings_load(struct settings **out, struct settings_mistakes *mistakes,
         draft_deinit(draft);
     }
     free(draft);
-    if (r != 0) {
+    if (r < 0) {
         settings_free(settings);
         return r;
     }
     *out = settings;
-    return 0;
+    return r;
 }
 
 static void free_map(struct setting_map *map)

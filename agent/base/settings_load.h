@@ -47,7 +47,9 @@ struct settings_mistakes {
 #define SETTINGS_MISTAKES_MAX 100
 #define SETTINGS_FILE_MAX (1024 * 1024) // bytes
 
-#define SETTINGS_MISTAKEN 1 // mistakes->errors says how many; nothing was made
+// mistakes->errors says how many. *out is made all the same, with the default where a value does
+// not hold: for further checks, never to run with.
+#define SETTINGS_MISTAKEN 1
 
 // Returns 0, SETTINGS_MISTAKEN or -ENOMEM. Adds to mistakes in every case.
 int settings_load(struct settings **out, struct settings_mistakes *mistakes,

@@ -135,13 +135,33 @@ static void build_default(struct route_build *build, const char *path, enum sign
         build_effective(build->settings, build->draft, path, value, "default");
 }
 
+static enum signal_kind signal_of_default(const char *route)
+{
+    for (unsigned i = 0; i < SIGNAL_COUNT; i++)
+        if (strcmp(route, setting_default_routes[i]) == 0)
+            return (enum signal_kind)i;
+    return SIGNAL_LOGS;
+}
+
+// Whether a route that nobody wrote is of any use: an exporter takes its signal, or a variable or a
+// flag speaks of it.
+static bool is_wanted(const struct settings *settings, const struct settings_draft *draft,
+                      const char *route)
+{
+    for (unsigned i = 0; i < settings->exporter_count; i++)
+        if (takes(&settings->exporters[i], signal_of_default(route)))
+            return true;
+    for (size_t i = 0; i < draft->count; i++)
+        if (draft->entries[i].target.row->scope == SCOPE_ROUTE &&
+            strcmp(draft->entries[i].target.name, route) == 0)
+            return true;
+    return false;
+}
+
 static void build_missing(struct route_build *build, const struct setting_name *given,
                           const char *field, const char *path)
 {
-    enum signal_kind signal = SIGNAL_LOGS;
-    for (unsigned i = 0; i < SIGNAL_COUNT; i++)
-        if (strcmp(given->name, setting_default_routes[i]) == 0)
-            signal = (enum signal_kind)i;
+    enum signal_kind signal = signal_of_default(given->name);
     if (strcmp(field, "exporters") == 0) {
         build_default(build, path, signal);
         return;
@@ -230,6 +250,8 @@ static void build_all(struct settings *settings, struct settings_draft *draft)
     for (unsigned i = 0; i < draft->route_count; i++) {
         const struct setting_name *given = &draft->routes[i];
         struct route_build build = {.settings = settings, .draft = draft};
+        if (draft->routes_derived && !is_wanted(settings, draft, given->name))
+            continue;
         build.route = &settings->routes[settings->route_count++];
         build.route->name = build_copy(draft, given->name);
         build_list(&build, given, "signals", add_signal);
@@ -246,7 +268,7 @@ static void warn_of_idle(const struct settings *settings, struct settings_draft 
         for (unsigned r = 0; r < settings->route_count; r++)
             for (unsigned i = 0; i < settings->routes[r].exporter_count; i++)
                 used |= settings->routes[r].exporters[i] == e;
-        if (!used && draft->exporters[e].place.source)
+        if (!used && draft->exporters[e].place.source && settings->exporters[e].type[0])
             draft_warn(draft, &draft->exporters[e].place, "exporters", "no route leads to %s",
                        draft->exporters[e].name);
     }

@@ -45,10 +45,9 @@ int command_settings_load(struct settings **out, struct settings_mistakes *mista
     struct settings *settings = NULL;
     r = settings_load(&settings, mistakes, &input);
     free(text);
-    if (r == 0) {
+    if (r >= 0) {
         agent_check(settings, mistakes);
-        if (mistakes->errors)
-            r = SETTINGS_MISTAKEN;
+        r = mistakes->errors ? SETTINGS_MISTAKEN : 0;
     }
     if (r != 0) {
         settings_free(settings);
