@@ -142,7 +142,8 @@ static enum decode_stop take_records(struct decoder *decoder, struct native_stat
                                      struct frame_view body)
 {
     struct native_records records = {0};
-    if (native_read_records(body.data, body.size, &records) < 0 || !records.payload) {
+    if (native_read_records(body.data, body.size, &records) < 0 || !records.payload ||
+        records.count > records.payload_size / 2) {
         enum signal_kind signal = signal_of(records.payload_field);
         uint64_t count = believable_count(&records, body.size);
         enrich_reject(decoder->config.enrich, signal, REJECT_MALFORMED, count);
