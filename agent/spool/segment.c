@@ -218,13 +218,15 @@ static uint32_t resend_store(struct segment *segment, const struct spool_resend 
     return segment->last_resend;
 }
 
-static void entry_store(struct segment *segment, uint8_t *at, uint32_t size,
+static void entry_store(struct segment *segment, uint32_t slot, uint32_t size,
                         const struct spool_entry *entry)
 {
+    uint8_t *at = entry_at(segment, slot);
     uint8_t flags = 0;
     struct spool_resend resend = resend_cut(&entry->resend, &flags);
     uint32_t resend_offset = resend_store(segment, &resend);
-    memset(at, 0, ENTRY_SEVERITY); // the CRC takes itself and the verdict as zero
+    put_u32le(at + ENTRY_CRC, slot); // the CRC takes the slot in its own place, no verdict
+    at[ENTRY_VERDICT] = 0;
     at[ENTRY_SEVERITY] = entry->severity;
     at[ENTRY_SIGNAL] = entry->signal;
     at[ENTRY_FLAGS] = flags;
@@ -250,7 +252,7 @@ uint32_t segment_append(struct segment *segment, uint32_t size, const struct spo
     assert(size > 0 && size <= segment_room(segment));
     assert(entry->records > 0 && entry->records <= UINT32_MAX - segment->records);
     uint32_t slot = segment->entries;
-    entry_store(segment, entry_at(segment, slot), size, entry);
+    entry_store(segment, slot, size, entry);
     segment->payload_end += size;
     segment->records += entry->records;
     segment->entries++;

@@ -39,7 +39,8 @@ enum {
     HEADER_COMMIT_RECORDS = 4, // u32, their records
 };
 
-// One index entry. Its CRC is over identity, these 64 bytes (crc and verdict zero), payload, blob.
+// One index entry. Its CRC is over identity, these 64 bytes (slot for crc, verdict 0), payload,
+// blob.
 enum {
     SEGMENT_ENTRY_SIZE = 64,
     ENTRY_CRC = 0,              // u32

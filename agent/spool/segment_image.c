@@ -125,7 +125,8 @@ static bool entry_read(const struct segment_image *image, uint32_t slot, struct 
     if (resend && !resend_read(image, resend, &blob, &entry))
         return false;
     uint32_t stored = get_u32le(bytes + ENTRY_CRC);
-    memset(bytes, 0, ENTRY_SEVERITY);
+    put_u32le(bytes + ENTRY_CRC, slot);
+    bytes[ENTRY_VERDICT] = 0;
     uint32_t crc = crc32c(image->seed, bytes, sizeof bytes);
     crc = crc32c(crc, entry.payload.data, entry.payload.size);
     if (crc32c(crc, blob.data, blob.size) != stored)

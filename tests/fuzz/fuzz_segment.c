@@ -86,7 +86,8 @@ static void repair_entries(uint8_t *data, size_t size)
             continue;
         uint8_t bytes[SEGMENT_ENTRY_SIZE];
         memcpy(bytes, entry, sizeof bytes);
-        memset(bytes, 0, ENTRY_SEVERITY);
+        put_u32le(bytes + ENTRY_CRC, slot);
+        bytes[ENTRY_VERDICT] = 0;
         uint32_t crc = crc32c(image.seed, bytes, sizeof bytes);
         crc = crc32c(crc, data + offset, length);
         put_u32le(entry, blob ? crc32c(crc, data + blob, blob_size) : crc);

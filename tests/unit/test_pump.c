@@ -75,6 +75,10 @@ static void test_window_full_then_room(void **state)
     fake_answer(&fixture->fake, 1, VERDICT_DELIVERED, 0);
     fixture_turn(fixture);
     taken_are(&fixture->fake, (uint64_t[]){0, 1, 2}, 3);
+    unsigned flushes = fixture->fake.flushes;
+    fixture->fake.sink.verdict(fixture->fake.sink.ctx, NULL, 0);
+    fixture_turn(fixture);
+    assert_int_equal(fixture->fake.flushes, flushes); // nothing was taken, nothing to flush
     fixture->fake.window = 4;
     fixture_turn(fixture);
     assert_int_equal(fixture->fake.taken_count, 3); // nobody said that there is room

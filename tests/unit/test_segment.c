@@ -85,6 +85,8 @@ static void test_layout(void **state)
     assert_int_equal(get_u32le(bytes + 124), 0xeb33eb3e);
     assert_int_equal(get_u16le(bytes + 130), 0x873c);
     assert_int_equal(get_u32le(entry), 0x9b95504a);
+    append(segment, "hello\n", (struct spool_resend){{NULL, 0}, {NULL, 0}, {NULL, 0}});
+    assert_int_equal(get_u32le(entry + 64), 0xcc63fd88);
     segment_free(segment);
 }
 

@@ -165,6 +165,27 @@ static void test_damage_at_the_ends(void **state)
     assert_int_equal(reading.image.lost_records, 6);
 }
 
+static void test_entry_in_anothers_place(void **state)
+{
+    (void)state;
+    memcpy(entry_of(2), entry_of(3), SEGMENT_ENTRY_SIZE);
+    struct reading reading = read_all(segment->data, SIZE);
+    assert_int_equal(reading.good, ENTRIES - 1);
+    assert_int_equal(reading.image.damaged, 1);
+    assert_int_equal(reading.image.lost_records, 3);
+}
+
+// Under a good checksum, an entry that counts its records from before its neighbour's.
+static void test_records_must_grow(void **state)
+{
+    (void)state;
+    segment->records = 2;
+    append(1, "x", NULL);
+    struct reading reading = read_all(segment->data, SIZE);
+    assert_int_equal(reading.good, ENTRIES);
+    assert_int_equal(reading.image.damaged, 1);
+}
+
 static void test_header(void **state)
 {
     (void)state;
@@ -289,6 +310,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_whole, fresh, gone),
         cmocka_unit_test_setup_teardown(test_each_covered_byte, fresh, gone),
         cmocka_unit_test_setup_teardown(test_damage_at_the_ends, fresh, gone),
+        cmocka_unit_test_setup_teardown(test_entry_in_anothers_place, fresh, gone),
+        cmocka_unit_test_setup_teardown(test_records_must_grow, fresh, gone),
         cmocka_unit_test_setup_teardown(test_header, fresh, gone),
         cmocka_unit_test_setup_teardown(test_insane_sizes, fresh, gone),
         cmocka_unit_test_setup_teardown(test_recycled_bytes_do_not_come_back, fresh, gone),

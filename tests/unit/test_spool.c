@@ -318,6 +318,35 @@ static void test_drain(void **state)
     spool_drain(fixture->log, count_call, &drained); // empty: said at once
     fixture_turn(fixture);
     assert_int_equal(drained, 2);
+    fixture_free(fixture);
+}
+
+// Other reasons to wake must not pass for the end, nor the end be told twice.
+static void test_drained_is_said_once_and_in_time(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_new(2);
+    unsigned drained = 0;
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(fixture_append(fixture, MAX, 'x', 1), 0);
+    fixture_turn(fixture);
+    struct door door = {.waiter.room = door_room, .fixture = fixture};
+    spool_wait(fixture->log, &door.waiter);
+    spool_drain(fixture->log, count_call, &drained);
+    fake_answer(&fixture->fake, 0, VERDICT_DELIVERED, 0);
+    fixture_turn(fixture);
+    assert_int_equal(door.called, 1);
+    assert_int_equal(drained, 0);
+    fake_answer(&fixture->fake, 1, VERDICT_DELIVERED, 0);
+    fixture_turn(fixture);
+    assert_int_equal(drained, 1);
+    assert_int_equal(fixture_append(fixture, 10, 'x', 1), 0);
+    fixture_turn(fixture);
+    spool_wait(fixture->log, &door.waiter);
+    fake_answer(&fixture->fake, 2, VERDICT_DELIVERED, 0);
+    fixture_turn(fixture);
+    assert_int_equal(door.called, 2);
+    assert_int_equal(drained, 1);
     spool_drain(fixture->log, NULL, NULL);
     fixture_turn(fixture);
     fixture_free(fixture);
@@ -353,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_memory_goes_back_when_traffic_stops),
         cmocka_unit_test(test_waiters),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drained_is_said_once_and_in_time),
         cmocka_unit_test(test_when_full_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
