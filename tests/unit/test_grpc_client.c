@@ -26,7 +26,8 @@ static void answered(void *ctx, const struct grpc_answer *answer)
     struct outcome *outcome = ctx;
     outcome->answers++;
     outcome->answer = *answer;
-    memcpy(outcome->message, answer->message.data, answer->message.size);
+    if (answer->message.size > 0)
+        memcpy(outcome->message, answer->message.data, answer->message.size);
     outcome->message[answer->message.size] = '\0';
     size_t n = answer->response.size < sizeof outcome->response ? answer->response.size
                                                                 : sizeof outcome->response;

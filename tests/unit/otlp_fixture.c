@@ -1,0 +1,270 @@
+// A collector and a sink for the OTLP exporter's tests.
+#include "otlp_fixture.h"
+
+#include "base/error.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define WATCHDOG_NS (50 * NS_PER_S)
+
+#define OWNER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+static void connection_end(struct collector_connection *connection)
+{
+    struct collector *collector = connection->collector;
+    for (size_t i = 0; i < COLLECTOR_CONNECTIONS; i++)
+        if (collector->connections[i] == connection)
+            collector->connections[i] = NULL;
+    loop_io_stop(&connection->io);
+    loop_deferred_stop(&connection->flush);
+    close(connection->fd);
+    grpc_server_free(connection->server);
+    free(connection);
+}
+
+static void connection_flush(struct loop_deferred *deferred)
+{
+    struct collector_connection *connection = OWNER(deferred, struct collector_connection, flush);
+    const uint8_t *data;
+    size_t size;
+    while (!connection->hang_up && (size = grpc_server_output(connection->server, &data)) > 0)
+        for (size_t at = 0; at < size;) {
+            // Answers are small: the socket takes them.
+            ssize_t n = send(connection->fd, data + at, size - at, MSG_NOSIGNAL);
+            if (n <= 0) {
+                connection->hang_up = true;
+                break;
+            }
+            at += (size_t)n;
+        }
+    if (connection->hang_up || grpc_server_finished(connection->server))
+        connection_end(connection);
+}
+
+static void connection_ready(struct loop_io *io, unsigned events)
+{
+    (void)events;
+    struct collector_connection *connection = OWNER(io, struct collector_connection, io);
+    uint8_t buffer[65536];
+    ssize_t n = recv(connection->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0 || grpc_server_feed(connection->server, buffer, (size_t)n) < 0)
+        connection->hang_up = true;
+    connection_flush(&connection->flush);
+}
+
+static enum signal_kind signal_of(const char *path)
+{
+    if (strstr(path, ".trace."))
+        return SIGNAL_SPANS;
+    return strstr(path, ".metrics.") ? SIGNAL_METRICS : SIGNAL_LOGS;
+}
+
+static void collector_call(void *ctx, struct grpc_call *call, const char *path,
+                           struct slice message)
+{
+    struct collector_connection *connection = ctx;
+    struct collector *collector = connection->collector;
+    struct collector_step step = {0};
+    if (collector->requests < collector->step_count)
+        step = collector->steps[collector->requests];
+    collector->requests++;
+    if (message.size > collector->largest)
+        collector->largest = message.size;
+    if (step.move == COLLECTOR_SILENCE)
+        return;
+    if (step.move == COLLECTOR_HANG_UP) {
+        connection->hang_up = true;
+        return;
+    }
+    if (step.move == COLLECTOR_GOAWAY)
+        grpc_server_shutdown(connection->server);
+    if (step.status.code == GRPC_OK) {
+        enum signal_kind signal = signal_of(path);
+        size_t used = collector->taken_size[signal];
+        collector->taken[signal] = realloc(collector->taken[signal], used + message.size + 1);
+        assert_non_null(collector->taken[signal]);
+        memcpy(collector->taken[signal] + used, message.data, message.size);
+        collector->taken_size[signal] = used + message.size;
+        collector->taken[signal][used + message.size] = '\0';
+    }
+    grpc_call_reply(call, &step.status, step.response);
+    loop_defer(collector->loop, &connection->flush);
+}
+
+static void collector_accept(struct loop_io *io, unsigned events)
+{
+    (void)events;
+    struct collector *collector = OWNER(io, struct collector, io);
+    struct collector_connection *connection = calloc(1, sizeof *connection);
+    connection->collector = collector;
+    connection->fd = accept4(collector->fd, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(connection->fd >= 0);
+    struct grpc_service service = {
+        .call = collector_call, .ctx = connection, .max_message = 4u << 20};
+    assert_int_equal(grpc_server_new(&connection->server, &service), 0);
+    connection->io.ready = connection_ready;
+    connection->flush.run = connection_flush;
+    collector->connections[collector->accepted++ % COLLECTOR_CONNECTIONS] = connection;
+    loop_io_start(collector->loop, &connection->io, connection->fd, LOOP_READ);
+    loop_defer(collector->loop, &connection->flush);
+}
+
+static void listen_on(struct collector *collector, const void *address, socklen_t size)
+{
+    collector->fd = socket(((const struct sockaddr *)address)->sa_family, SOCK_STREAM, 0);
+    assert_true(collector->fd >= 0);
+    assert_int_equal(bind(collector->fd, address, size), 0);
+    assert_int_equal(listen(collector->fd, 64), 0);
+    collector->io.ready = collector_accept;
+    loop_io_start(collector->loop, &collector->io, collector->fd, LOOP_READ);
+}
+
+void collector_listen(struct collector *collector)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, collector->path, sizeof collector->path);
+    listen_on(collector, &address, sizeof address);
+}
+
+void collector_listen_tcp(struct collector *collector, const char *host)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    listen_on(collector, &address, size);
+    assert_int_equal(getsockname(collector->fd, (struct sockaddr *)&address, &size), 0);
+    snprintf(collector->endpoint, sizeof collector->endpoint, "http://%s:%u", host,
+             ntohs(address.sin_port));
+}
+
+static void bark(struct loop_timer *timer)
+{
+    struct fixture *fixture = OWNER(timer, struct fixture, watchdog);
+    fail_msg("only %zu of %zu parcels were settled", fixture->settled, fixture->target);
+}
+
+void fixture_open(struct fixture *fixture)
+{
+    memset(fixture, 0, sizeof *fixture);
+    assert_int_equal(loop_new(&fixture->loop), 0);
+    struct collector *collector = &fixture->collector;
+    collector->loop = fixture->loop;
+    collector->fd = -1;
+    snprintf(collector->folder, sizeof collector->folder, "/tmp/sluice-otlp-XXXXXX");
+    assert_non_null(mkdtemp(collector->folder));
+    snprintf(collector->path, sizeof collector->path, "%s/s", collector->folder);
+    snprintf(collector->endpoint, sizeof collector->endpoint, "unix://%s", collector->path);
+    fixture->watchdog.expired = bark;
+}
+
+void fixture_close(struct fixture *fixture)
+{
+    struct collector *collector = &fixture->collector;
+    if (fixture->exporter)
+        fixture->exporter->ops->free(fixture->exporter);
+    for (size_t i = 0; i < COLLECTOR_CONNECTIONS; i++)
+        if (collector->connections[i])
+            connection_end(collector->connections[i]);
+    loop_io_stop(&collector->io);
+    if (collector->fd >= 0)
+        close(collector->fd);
+    unlink(collector->path);
+    rmdir(collector->folder);
+    for (int signal = 0; signal < SIGNAL_COUNT; signal++)
+        free(collector->taken[signal]);
+    loop_timer_stop(&fixture->watchdog);
+    loop_free(fixture->loop);
+    for (size_t i = 0; i < fixture->offered; i++)
+        assert_int_equal(fixture->verdicts[i], 1); // exactly once, whatever happened
+}
+
+static void sink_verdict(void *ctx, const struct verdict *verdicts, size_t n)
+{
+    struct fixture *fixture = ctx;
+    fixture->room_calls += n == 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t position = (size_t)verdicts[i].position;
+        assert_true(position < fixture->offered);
+        fixture->verdicts[position]++;
+        fixture->kinds[position] = verdicts[i].kind;
+        fixture->reasons[position] = verdicts[i].reason;
+        fixture->refused += verdicts[i].refused;
+        fixture->settled++;
+    }
+    if (fixture->offered < fixture->offer_limit)
+        fixture_offer(fixture, fixture->offer_limit, SIGNAL_SPANS);
+    if (fixture->settled >= fixture->target)
+        loop_stop(fixture->loop);
+}
+
+void fixture_start(struct fixture *fixture, struct otlp_exporter_config config)
+{
+    config.name = "otlp";
+    config.endpoint = fixture->collector.endpoint;
+    config.loop = fixture->loop;
+    config.clock = clock_system();
+    config.book = books_add_exporter(&fixture->books, "otlp");
+    assert_int_equal(otlp_exporter_new(&fixture->exporter, &config), 0);
+    struct verdict_sink sink = {sink_verdict, fixture};
+    assert_int_equal(fixture->exporter->ops->start(fixture->exporter, sink), 0);
+}
+
+void fixture_offer(struct fixture *fixture, size_t count, enum signal_kind signal)
+{
+    assert_true(count <= PARCELS_MAX);
+    while (fixture->offered < count) {
+        char *payload = fixture->payloads[fixture->offered];
+        int size = snprintf(payload, sizeof fixture->payloads[0], "%zu;", fixture->offered);
+        struct parcel parcel = {.position = fixture->offered,
+                                .payload = slice_of(payload, (size_t)size),
+                                .records = 1,
+                                .signal = (uint8_t)signal};
+        fixture->offered++; // a verdict could come from inside
+        int r = fixture->exporter->ops->offer(fixture->exporter, &parcel);
+        if (r == EXPORTER_FULL) {
+            fixture->offered--;
+            return;
+        }
+        assert_int_equal(r, 0);
+    }
+}
+
+void fixture_run(struct fixture *fixture, size_t settled)
+{
+    fixture->target = settled;
+    if (fixture->settled >= settled)
+        return;
+    loop_timer_start(fixture->loop, &fixture->watchdog, WATCHDOG_NS);
+    assert_int_equal(loop_run(fixture->loop), 0);
+    loop_timer_stop(&fixture->watchdog);
+}
+
+void assert_all(struct fixture *fixture, size_t count, enum verdict_kind kind)
+{
+    assert_int_equal(fixture->settled, count);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(fixture->verdicts[i], 1);
+        assert_int_equal(fixture->kinds[i], kind);
+    }
+}
+
+size_t times_taken(struct fixture *fixture, size_t position, enum signal_kind signal)
+{
+    char needle[16];
+    size_t times = 0;
+    int size = snprintf(needle, sizeof needle, "%zu;", position);
+    const char *text = fixture->collector.taken[signal];
+    for (const char *at = text; at && (at = strstr(at, needle)); at += size)
+        times += at == text || at[-1] == ';';
+    return times;
+}
+
+struct exporter_book *fixture_book(struct fixture *fixture)
+{
+    return &fixture->books.exporters[0].book;
+}
