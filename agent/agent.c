@@ -1,2 +1,380 @@
-// Placeholder until the rooms exist.
-typedef int agent_placeholder;
+// The only file that knows every room: builds them, runs the loop, drains and stops.
+//
+//     receive ──► decode ──► enrich ──► spool ──► deliver
+//
+// A room can only hand to one that is already there, so they start from the sink's end, and stop
+// from the door's end: what is still inside flows out before the next room closes.
+#include "agent.h"
+
+#include "agent_state.h"
+#include "base/budget.h"
+#include "base/clock.h"
+#include "base/loop.h"
+#include "base/own_log.h"
+#include "base/settings.h"
+#include "control/http_endpoint.h"
+#include "decode/decode.h"
+#include "deliver/exporter.h"
+#include "deliver/kafka.h"
+#include "deliver/otlp.h"
+#include "dev/dev.h"
+#include "enrich/enrich.h"
+#include "receive/receive.h"
+#include "spool/spool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef SLUICE_VERSION
+#define SLUICE_VERSION "0.1.0"
+#endif
+
+// Bounds the window's table, not its bytes: small documents need many.
+#define KAFKA_WINDOW_MESSAGES 65536u
+
+static bool is_kafka(const struct exporter_settings *exporter)
+{
+    return strcmp(exporter->type, "kafka") == 0;
+}
+
+// --- deliver ---
+
+static int start_kafka(struct agent *agent, const struct exporter_settings *settings,
+                       struct exporter_book *book, struct exporter **out)
+{
+    struct kafka_exporter_config config = {
+        .name = settings->name,
+        .brokers = agent->dev ? dev_brokers(agent->dev) : settings->brokers,
+        .topic = settings->topic,
+        .properties = &settings->properties,
+        .max_delay_ns = agent->settings->max_delay_ns,
+        .window_bytes = agent->budget.kafka_window,
+        .window_messages = KAFKA_WINDOW_MESSAGES,
+        .loop = agent->loop,
+        .clock = agent->clock,
+        .book = book,
+    };
+    return kafka_exporter_new(out, &config);
+}
+
+#define OTLP_HEADERS_MAX 32
+
+static int start_otlp(struct agent *agent, const struct exporter_settings *settings,
+                      struct exporter_book *book, struct exporter **out)
+{
+    struct grpc_header headers[OTLP_HEADERS_MAX];
+    size_t count = 0;
+    for (; count < settings->headers.count && count < OTLP_HEADERS_MAX; count++)
+        headers[count] = (struct grpc_header){settings->headers.items[count].name,
+                                              settings->headers.items[count].value};
+    struct otlp_exporter_config config = {
+        .name = settings->name,
+        .endpoint = agent->dev ? dev_otlp_endpoint(agent->dev) : settings->endpoint,
+        .headers = headers,
+        .header_count = count,
+        .gzip = strcmp(settings->compression, "gzip") == 0,
+        .timeout_ns = settings->timeout_ns,
+        .max_request = settings->max_request,
+        .concurrency = (unsigned)settings->concurrency,
+        .max_delay_ns = agent->settings->max_delay_ns,
+        .max_held_bytes = agent->budget.otlp_window,
+        .loop = agent->loop,
+        .clock = agent->clock,
+        .book = book,
+    };
+    return otlp_exporter_new(out, &config);
+}
+
+static int start_deliver(struct agent *agent)
+{
+    for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
+        const struct exporter_settings *settings = &agent->settings->exporters[i];
+        struct exporter_book *book = books_add_exporter(&agent->books, settings->name);
+        int r = is_kafka(settings) ? start_kafka(agent, settings, book, &agent->exporters[i])
+                                   : start_otlp(agent, settings, book, &agent->exporters[i]);
+        if (r < 0) {
+            own_log(OWN_ERROR, "exporter_failed", "exporters.%s: cannot start: %s", settings->name,
+                    strerror(-r));
+            return r;
+        }
+    }
+    return 0;
+}
+
+static void stop_deliver(struct agent *agent)
+{
+    for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
+        if (agent->exporters[i])
+            agent->exporters[i]->ops->free(agent->exporters[i]);
+        agent->exporters[i] = NULL;
+    }
+}
+
+// --- spool ---
+
+static enum spool_when_full when_full(const char *name)
+{
+    if (strcmp(name, "block") == 0)
+        return SPOOL_WHEN_FULL_BLOCK;
+    return strcmp(name, "shed") == 0 ? SPOOL_WHEN_FULL_SHED : SPOOL_WHEN_FULL_AUTO;
+}
+
+static int start_spool(struct agent *agent)
+{
+    for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
+        struct spool_config config = {
+            .name = agent->settings->exporters[i].name,
+            .level = SPOOL_MEMORY,
+            .max_bytes = agent->budget.spool_bytes_each,
+            .when_full = when_full(agent->settings->exporters[i].when_full),
+            .loop = agent->loop,
+            .clock = agent->clock,
+            .exporter = agent->exporters[i],
+            .book = &agent->books.exporters[i].book,
+        };
+        int r = spool_log_new(&agent->logs[i], &config);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static void stop_spool(struct agent *agent)
+{
+    for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
+        spool_log_free(agent->logs[i]);
+        agent->logs[i] = NULL;
+    }
+}
+
+// --- enrich ---
+
+static void add_targets(struct agent *agent, const struct route_settings *route,
+                        enum signal_kind signal, struct enrich_target *targets, size_t *count)
+{
+    for (unsigned i = 0; i < route->exporter_count && *count < EXPORTER_MAX; i++) {
+        unsigned index = route->exporters[i];
+        const struct exporter_settings *exporter = &agent->settings->exporters[index];
+        bool known = false;
+        for (size_t k = 0; k < *count; k++)
+            known |= targets[k].log == agent->logs[index];
+        if (known)
+            continue; // two routes to one exporter are one copy
+        targets[(*count)++] = (struct enrich_target){
+            .log = agent->logs[index],
+            .form = is_kafka(exporter) && signal == SIGNAL_LOGS ? WIRE_ECS_JSON : WIRE_OTLP,
+            .key_field = slice_from(exporter->key ? exporter->key : ""),
+        };
+    }
+}
+
+static int start_enrich(struct agent *agent)
+{
+    const struct settings *settings = agent->settings;
+    struct enrich_target targets[SIGNAL_COUNT][EXPORTER_MAX];
+    struct enrich_config config = {
+        .clock = agent->clock, .books = &agent->books, .agent_version = SLUICE_VERSION};
+    struct resource_attribute *attributes =
+        calloc(settings->attribute_count + 1, sizeof *attributes);
+    if (!attributes)
+        return -ENOMEM;
+    for (size_t i = 0; i < settings->attribute_count; i++)
+        attributes[config.resource_count++] = (struct resource_attribute){
+            slice_from(settings->attributes[i].name), slice_from(settings->attributes[i].value)};
+    config.resource = attributes;
+    for (unsigned signal = 0; signal < SIGNAL_COUNT; signal++) {
+        for (unsigned i = 0; i < settings->route_count; i++)
+            if (settings->routes[i].signals[signal])
+                add_targets(agent, &settings->routes[i], (enum signal_kind)signal, targets[signal],
+                            &config.target_count[signal]);
+        config.targets[signal] = targets[signal];
+    }
+    int r = enrich_new(&agent->enrich, &config);
+    free(attributes);
+    return r;
+}
+
+static void stop_enrich(struct agent *agent)
+{
+    enrich_free(agent->enrich);
+    agent->enrich = NULL;
+}
+
+// --- decode ---
+
+static int start_decode(struct agent *agent)
+{
+    struct decoder_config config = {
+        .enrich = agent->enrich,
+        .clock = agent->clock,
+        .max_line = agent->settings->max_line,
+        .max_message = agent->settings->max_message,
+        .truncated = &agent->books.receive.truncated,
+    };
+    return decoder_new(&agent->decoder, &config);
+}
+
+static void stop_decode(struct agent *agent)
+{
+    decoder_free(agent->decoder);
+    agent->decoder = NULL;
+}
+
+// --- receive ---
+
+static int start_receive(struct agent *agent)
+{
+    struct receive_config config = {
+        .loop = agent->loop,
+        .clock = agent->clock,
+        .decoder = agent->decoder,
+        .enrich = agent->enrich,
+        .book = &agent->books.receive,
+        .socket_path = agent->settings->socket.path,
+        .socket_mode = (mode_t)agent->settings->socket.mode,
+        .socket_group = agent->settings->socket.group,
+        .otlp_listen = agent->settings->otlp_listen,
+        .max_line = agent->settings->max_line,
+        .max_message = agent->settings->max_message,
+        .block_for_ns = agent->settings->block_for_ns,
+    };
+    return receive_new(&agent->receive, &config);
+}
+
+static void stop_receive(struct agent *agent)
+{
+    receive_free(agent->receive);
+    agent->receive = NULL;
+}
+
+static const struct room {
+    const char *name;
+    int (*start)(struct agent *agent);
+    void (*stop)(struct agent *agent);
+} rooms[] = {
+    {"receive", start_receive, stop_receive}, {"decode", start_decode, stop_decode},
+    {"enrich", start_enrich, stop_enrich},    {"spool", start_spool, stop_spool},
+    {"deliver", start_deliver, stop_deliver},
+};
+
+#define ROOMS (sizeof rooms / sizeof rooms[0])
+
+static void terminate_raised(struct loop_signal *signal)
+{
+    agent_drain((struct agent *)((char *)signal - offsetof(struct agent, terminate)));
+}
+
+static void interrupt_raised(struct loop_signal *signal)
+{
+    agent_drain((struct agent *)((char *)signal - offsetof(struct agent, interrupt)));
+}
+
+static void hangup_raised(struct loop_signal *signal)
+{
+    (void)signal;
+    own_log(OWN_WARN, "reload_unsupported", "SIGHUP: reload is not there yet; restart the agent");
+}
+
+static bool ready(void *ctx)
+{
+    const struct agent *agent = ctx;
+    return agent->receive && !agent->draining; // never waits for a sink
+}
+
+static int start_ends(struct agent *agent)
+{
+    struct http_endpoint_config config = {
+        .loop = agent->loop,
+        .listen = agent->settings->http.listen,
+        .books = &agent->books,
+        .ready = ready,
+        .ctx = agent,
+    };
+    int r = *config.listen ? http_endpoint_new(&agent->http, &config) : 0;
+    agent->terminate.raised = terminate_raised;
+    agent->interrupt.raised = interrupt_raised;
+    agent->hangup.raised = hangup_raised;
+    signal(SIGPIPE, SIG_IGN);
+    if (r == 0)
+        r = loop_signal_start(agent->loop, &agent->terminate, SIGTERM);
+    if (r == 0)
+        r = loop_signal_start(agent->loop, &agent->interrupt, SIGINT);
+    if (r == 0)
+        r = loop_signal_start(agent->loop, &agent->hangup, SIGHUP);
+    return r;
+}
+
+static void stop_ends(struct agent *agent)
+{
+    loop_signal_stop(&agent->terminate);
+    loop_signal_stop(&agent->interrupt);
+    loop_signal_stop(&agent->hangup);
+    loop_timer_stop(&agent->deadline);
+    http_endpoint_free(agent->http);
+    agent->http = NULL;
+}
+
+static int start(struct agent *agent)
+{
+    int r = loop_new(&agent->loop);
+    if (r == 0 && agent->options->dev)
+        r = dev_new(&agent->dev, &(struct dev_config){.loop = agent->loop, .out = stdout});
+    for (size_t i = ROOMS; r == 0 && i-- > 0;) {
+        r = rooms[i].start(agent);
+        if (r < 0)
+            own_log(OWN_ERROR, "start_failed", "%s: %s", rooms[i].name, strerror(-r));
+    }
+    return r == 0 ? start_ends(agent) : r;
+}
+
+static void stop(struct agent *agent)
+{
+    stop_ends(agent);
+    stop_receive(agent);
+    stop_decode(agent);
+    stop_enrich(agent);
+    // What an exporter gives back lands in its log, so that the books' last line is right.
+    stop_deliver(agent);
+    agent_last_words(agent);
+    stop_spool(agent);
+    if (agent->dev)
+        dev_free(agent->dev);
+    loop_free(agent->loop);
+}
+
+static void log_started(const struct agent *agent)
+{
+    struct log_field fields[] = {
+        {"socket", receive_socket_path(agent->receive), 0},
+        {"otlp_listen", receive_otlp_address(agent->receive), 0},
+        {"http_listen", agent->http ? http_endpoint_address(agent->http) : "", 0},
+        {"pid", NULL, getpid()},
+        {NULL, NULL, 0},
+    };
+    own_log_fields(OWN_INFO, "started", fields, "sluice %s listens", SLUICE_VERSION);
+}
+
+int agent_run(const struct settings *settings, const struct agent_options *options)
+{
+    struct agent *agent = calloc(1, sizeof *agent);
+    if (!agent)
+        return -ENOMEM;
+    agent->settings = settings;
+    agent->options = options;
+    agent->clock = clock_system();
+    agent->budget = budget_derive(settings->max_memory, settings->exporter_count);
+    int r = start(agent);
+    if (r == 0) {
+        log_started(agent);
+        r = loop_run(agent->loop);
+        if (agent->dev)
+            dev_finish(agent->dev);
+    }
+    stop(agent);
+    free(agent);
+    return r;
+}

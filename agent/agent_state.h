@@ -1,0 +1,48 @@
+// The agent's whole state, for the two files that know every room. Private to agent/agent*.c.
+#ifndef SLUICE_AGENT_STATE_H
+#define SLUICE_AGENT_STATE_H
+
+#include "base/books.h"
+#include "base/budget.h"
+#include "base/loop.h"
+
+#include <stdbool.h>
+
+struct agent_options;
+struct clock;
+struct decoder;
+struct dev;
+struct enrich;
+struct exporter;
+struct http_endpoint;
+struct receive;
+struct settings;
+struct spool_log;
+
+struct agent {
+    const struct settings *settings;
+    const struct agent_options *options;
+    struct budget budget;
+    struct books books;
+    struct clock *clock;
+    struct loop *loop;
+    struct dev *dev;
+    struct exporter *exporters[EXPORTER_MAX];
+    struct spool_log *logs[EXPORTER_MAX];
+    struct enrich *enrich;
+    struct decoder *decoder;
+    struct receive *receive;
+    struct http_endpoint *http;
+    struct loop_signal terminate, interrupt, hangup;
+    struct loop_timer deadline;
+    unsigned undrained; // logs that still hold records, while flushing
+    bool draining;
+};
+
+// The first call: accept until peers close or half of drain_timeout, then flush for the other half,
+// then stop the loop. A second call stops it at once.
+void agent_drain(struct agent *agent);
+// `delivered=… held=… dropped=…`: the last line of stdout, and the termination message.
+void agent_last_words(const struct agent *agent);
+
+#endif
