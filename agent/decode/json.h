@@ -48,6 +48,7 @@ struct json_token {
 
 // Scratch of one scan, on the caller's stack.
 struct json_scanner {
+    const char *begin; // readable bytes
     const char *end;
     struct arena *arena; // for what is too deep or too wide for the scratch
     uint64_t seed;       // of key_hash
@@ -62,10 +63,9 @@ struct json_scanner {
     uint64_t objects_inline[JSON_DEPTH_INLINE / 64];
 };
 
-void json_scanner_init(struct json_scanner *scanner, struct arena *arena, const char *end,
+void json_scanner_init(struct json_scanner *scanner, struct arena *arena, struct slice text,
                        uint64_t seed);
 
-const char *json_skip_space(const char *at, const char *end);
 // A value of any kind, without space before it. Returns what follows, or NULL where it is not JSON.
 const char *json_scan_value(struct json_scanner *scanner, const char *at, struct json_token *token);
 // A string whose opening quote is at[-1].
@@ -74,7 +74,7 @@ const char *json_scan_string(struct json_scanner *scanner, const char *at,
 // A number or -Infinity.
 const char *json_scan_number(const char *at, const char *end, struct json_token *token);
 
-// Walks an object or array. Zero-initialise `at` to begin; the text is what json_scan_value gave.
+// Walks an object or array that json_scan_value has found to be one.
 struct json_walk {
     struct json_scanner *scanner;
     const char *at; // next member

@@ -1,6 +1,7 @@
 // Tokens made fit for output: walks containers and writes the broken ones anew as strict JSON.
 #include "decode/json.h"
 
+#include "decode/json_quick.h"
 #include "decode/utf8.h"
 
 #include <string.h>
@@ -21,13 +22,12 @@ bool json_walk_next(struct json_walk *walk, struct json_token *key, struct json_
     if (walk->object) {
         if (at >= end || *at != '"')
             return false;
-        at = json_scan_string(walk->scanner, at + 1, key);
-        at = at ? json_skip_space(at, end) : NULL;
-        if (!at || at >= end || *at != ':')
+        at = json_quick_string(walk->scanner, at + 1, key);
+        at = at ? json_quick_colon(at, end) : NULL;
+        if (!at)
             return false;
-        at = json_skip_space(at + 1, end);
     }
-    at = json_scan_value(walk->scanner, at, value);
+    at = json_quick_value(walk->scanner, at, value);
     if (!at)
         return false;
     at = json_skip_space(at, end);

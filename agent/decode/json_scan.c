@@ -1,71 +1,28 @@
 // The one-pass JSON scanner: values, strings and containers.
 //
-// Design: the hot loop is json_scan_string, which looks at 16 bytes at a time for a byte that needs
+// Design: the hot loop is json_skip_plain, which looks at 16 bytes at a time for one that needs
 // thought. Containers are walked by a loop with one bit a level; the hashes of the keys of open
 // objects stand on a stack, so that equal keys are found without keeping the keys (a false alarm
 // only costs a rewrite).
 #include "decode/json.h"
 
+#include "decode/json_quick.h"
 #include "decode/key_hash.h"
 #include "decode/utf8.h"
 
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
-void json_scanner_init(struct json_scanner *scanner, struct arena *arena, const char *end,
+void json_scanner_init(struct json_scanner *scanner, struct arena *arena, struct slice text,
                        uint64_t seed)
 {
-    scanner->end = end;
+    scanner->begin = text.data;
+    scanner->end = text.data + text.size;
     scanner->arena = arena;
     scanner->seed = seed;
     scanner->keys = scanner->keys_inline;
     scanner->key_capacity = JSON_KEYS_INLINE;
     scanner->objects = scanner->objects_inline;
     scanner->depth_capacity = JSON_DEPTH_INLINE;
-}
-
-static inline bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-const char *json_skip_space(const char *at, const char *end)
-{
-    while (at < end && is_space(*at))
-        at++;
-    return at;
-}
-
-// The byte at `at`, or 0 past the end, which no token begins with.
-static inline char peek(const char *at, const char *end)
-{
-    return at < end ? *at : '\0';
-}
-
-// Skips bytes of a string that mean themselves.
-static inline const char *skip_plain(const char *at, const char *end)
-{
-#ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"');
-    const __m128i backslash = _mm_set1_epi8('\\');
-    const __m128i space = _mm_set1_epi8(' ');
-    while (end - at >= 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)at);
-        // As signed bytes, everything from 0x80 on is below a space too.
-        __m128i stop = _mm_or_si128(
-            _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)),
-            _mm_cmplt_epi8(bytes, space));
-        int mask = _mm_movemask_epi8(stop);
-        if (mask)
-            return at + __builtin_ctz((unsigned)mask);
-        at += 16;
-    }
-#endif
-    while (at < end && *at != '"' && *at != '\\' && (signed char)*at >= ' ')
-        at++;
-    return at;
 }
 
 static int hex_digit(char c)
@@ -97,7 +54,7 @@ static int32_t hex4(const char *at, const char *end)
 // An escape whose backslash is *at. A surrogate pair is taken whole, a lone one flagged.
 static const char *scan_escape(const char *at, const char *end, uint8_t *flags)
 {
-    switch (peek(at + 1, end)) {
+    switch (json_peek(at + 1, end)) {
     case '"':
     case '\\':
     case '/':
@@ -132,7 +89,7 @@ const char *json_scan_string(struct json_scanner *scanner, const char *at, struc
     const char *begin = at, *end = scanner->end;
     uint8_t flags = 0;
     while (true) {
-        at = skip_plain(at, end);
+        at = json_skip_plain(scanner, at);
         if (at >= end)
             return NULL;
         if (*at == '"')
@@ -174,7 +131,7 @@ static const char *scan_scalar(struct json_scanner *scanner, const char *at,
                                struct json_token *token)
 {
     const char *end = scanner->end;
-    switch (peek(at, end)) {
+    switch (json_peek(at, end)) {
     case '"':
         return json_scan_string(scanner, at + 1, token);
     case 't':
@@ -307,15 +264,12 @@ static bool note_key(struct json_scanner *scanner, struct walk *walk, const stru
 static const char *scan_key(struct json_scanner *scanner, struct walk *walk, const char *at)
 {
     struct json_token key;
-    if (peek(at, scanner->end) != '"')
+    if (json_peek(at, scanner->end) != '"')
         return NULL;
-    at = json_scan_string(scanner, at + 1, &key);
+    at = json_quick_string(scanner, at + 1, &key);
     if (!at || !note_key(scanner, walk, &key))
         return NULL;
-    at = json_skip_space(at, scanner->end);
-    if (peek(at, scanner->end) != ':')
-        return NULL;
-    return json_skip_space(at + 1, scanner->end);
+    return json_quick_colon(at, scanner->end);
 }
 
 // After a value: closes what ends here. At the next value, or at depth 0 after the container.
@@ -324,7 +278,7 @@ static const char *after_value(struct json_scanner *scanner, struct walk *walk, 
     while (walk->depth > 0) {
         bool object = in_object(scanner, walk);
         at = json_skip_space(at, scanner->end);
-        char c = peek(at, scanner->end);
+        char c = json_peek(at, scanner->end);
         if (c == ',') {
             at = json_skip_space(at + 1, scanner->end);
             return object ? scan_key(scanner, walk, at) : at;
@@ -345,7 +299,7 @@ static const char *open_container(struct json_scanner *scanner, struct walk *wal
     if (!enter(scanner, walk, object))
         return NULL;
     at = json_skip_space(at + 1, scanner->end);
-    *empty = peek(at, scanner->end) == (object ? '}' : ']');
+    *empty = json_peek(at, scanner->end) == (object ? '}' : ']');
     if (*empty) {
         leave(scanner, walk);
         return at + 1;
@@ -361,12 +315,13 @@ static const char *scan_container(struct json_scanner *scanner, const char *at,
     scanner->key_count = 0;
     do {
         bool done = true;
-        char c = peek(at, scanner->end);
+        char c = json_peek(at, scanner->end);
         if (c == '{' || c == '[') {
             at = open_container(scanner, &walk, at, &done);
         } else {
             struct json_token scalar;
-            at = scan_scalar(scanner, at, &scalar);
+            at = c == '"' ? json_quick_string(scanner, at + 1, &scalar)
+                          : scan_scalar(scanner, at, &scalar);
             if (at && (scalar.flags & JSON_BROKEN || scalar.kind == JSON_HUGE))
                 walk.flags |= JSON_BROKEN;
         }
@@ -383,7 +338,7 @@ static const char *scan_container(struct json_scanner *scanner, const char *at,
 
 const char *json_scan_value(struct json_scanner *scanner, const char *at, struct json_token *token)
 {
-    char c = peek(at, scanner->end);
+    char c = json_peek(at, scanner->end);
     if (c == '{' || c == '[')
         return scan_container(scanner, at, token);
     return scan_scalar(scanner, at, token);

@@ -3,6 +3,7 @@
 #ifndef SLUICE_DECODE_KEY_HASH_H
 #define SLUICE_DECODE_KEY_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -38,6 +39,33 @@ static inline uint32_t key_hash(const char *key, size_t size, uint64_t seed)
     }
     hash = key_hash_mix(hash, word);
     return (uint32_t)hash;
+}
+
+// memcmp without the call, for keys of equal size.
+static inline bool key_equal(const char *a, const char *b, size_t size)
+{
+    uint64_t left, right, last_left, last_right;
+    uint32_t half_left, half_right, half_last_left, half_last_right;
+    if (size > 16)
+        return memcmp(a, b, size) == 0;
+    if (size >= 8) {
+        memcpy(&left, a, 8);
+        memcpy(&right, b, 8);
+        memcpy(&last_left, a + size - 8, 8);
+        memcpy(&last_right, b + size - 8, 8);
+        return ((left ^ right) | (last_left ^ last_right)) == 0;
+    }
+    if (size >= 4) {
+        memcpy(&half_left, a, 4);
+        memcpy(&half_right, b, 4);
+        memcpy(&half_last_left, a + size - 4, 4);
+        memcpy(&half_last_right, b + size - 4, 4);
+        return ((half_left ^ half_right) | (half_last_left ^ half_last_right)) == 0;
+    }
+    for (size_t i = 0; i < size; i++)
+        if (a[i] != b[i])
+            return false;
+    return true;
 }
 
 #endif

@@ -105,7 +105,8 @@ static void take_rows(struct mapper *mapper)
 
 bool map_end(struct mapper *mapper)
 {
-    hoist_objects(mapper);
+    if (mapper->hoists)
+        hoist_objects(mapper);
     mapper->ecs = map_known(mapper, KNOWN_ECS_VERSION) != NULL;
     if (mapper->ecs)
         flatten_objects(mapper);

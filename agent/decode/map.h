@@ -45,6 +45,8 @@ struct mapper {
     struct value first_message;          // the first of several "msg"
     bool ecs;                            // the line says that it is ECS already
     bool failed;                         // memory ran out
+    bool hoists;                         // some member's object may stand for members of the line
+    bool groups;                         // some member was taken out of an object such as req
     uint8_t known[MAP_KNOWN_MAX];        // enum map_known → row, filled by map_init
     uint8_t slots[MAP_SLOTS];            // hash → row, filled by map_init
     uint64_t seed;

@@ -247,7 +247,7 @@ static bool take_list(struct mapper *mapper, const struct map_member *member)
     if (!member->raw.size || member->raw.data[0] != '[' ||
         fields_has(mapper->fields, ECS_ERROR_STACK_TRACE))
         return false;
-    json_scanner_init(&scanner, mapper->arena, member->raw.data + member->raw.size, mapper->seed);
+    json_scanner_init(&scanner, mapper->arena, member->raw, mapper->seed);
     json_walk_init(&walk, &scanner, member->raw);
     while (json_walk_next(&walk, &key, &value)) {
         if (value.kind != JSON_OBJECT || !put_exception(&trace, &scanner, value.text))

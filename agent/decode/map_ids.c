@@ -103,10 +103,34 @@ static bool set_id(struct mapper *mapper, const struct map_member *member, enum 
     return true;
 }
 
+// The usual form: exactly lower-case hex digits, not all zero.
+static bool is_canonical(struct slice text, size_t size)
+{
+    static const unsigned char kind[256] = {
+        ['0'] = 1, ['1'] = 2, ['2'] = 2, ['3'] = 2, ['4'] = 2, ['5'] = 2, ['6'] = 2, ['7'] = 2,
+        ['8'] = 2, ['9'] = 2, ['a'] = 2, ['b'] = 2, ['c'] = 2, ['d'] = 2, ['e'] = 2, ['f'] = 2,
+    };
+    unsigned any = 0, all = 3;
+    if (text.size != size)
+        return false;
+    for (size_t i = 0; i < size; i++) {
+        unsigned k = kind[(unsigned char)text.data[i]];
+        any |= k;
+        all &= k ? 3 : 0;
+    }
+    return all && any & 2;
+}
+
 static bool take_id(struct mapper *mapper, const struct map_member *member, enum ecs_field field,
                     size_t size)
 {
     char id[TRACE_ID_SIZE];
+    bool text = member->value.kind == VALUE_ESCAPED || member->value.kind == VALUE_TEXT;
+    if (text && is_canonical(member->value.text, size) && member->path.data[0] != 'd' &&
+        !fields_has(mapper->fields, field)) {
+        fields_set(mapper->fields, field, member->value);
+        return true;
+    }
     if (!parse_id(mapper, member, size, id))
         return false;
     if (is_zero(id, size))

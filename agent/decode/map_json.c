@@ -1,6 +1,7 @@
 // A JSON object's members, offered to the mapper: nested ECS objects as dotted paths.
 #include "decode/map_members.h"
 
+#include "decode/json_quick.h"
 #include "decode/key_hash.h"
 
 #include <assert.h>
@@ -83,13 +84,34 @@ static bool offer_object(struct mapper *mapper, struct slice path, const struct 
     return true;
 }
 
-static void offer_member(struct mapper *mapper, const struct json_token *key,
-                         const struct json_token *token, const struct place *place)
+// The token as a value: most are views.
+static inline bool as_value(struct json_scanner *scanner, const struct json_token *token,
+                            struct value *out)
 {
-    struct slice name, path;
+    if (token->kind == JSON_STRING && !(token->flags & JSON_BROKEN)) {
+        out->kind = VALUE_ESCAPED;
+        out->text = token->text;
+        return true;
+    }
+    if (token->kind == JSON_INTEGER) {
+        out->kind = VALUE_INTEGER;
+        out->integer = token->integer;
+        return true;
+    }
+    return json_to_value(scanner, token, out);
+}
+
+static inline void offer_member(struct mapper *mapper, const struct json_token *key,
+                                const struct json_token *token, const struct place *place)
+{
+    struct slice name = key->text, path;
+    struct map_source source = {token->text, place->group, place->depth, 0};
     struct value value;
-    if (!json_unescape(mapper->arena, key, &name) ||
-        !join_path(mapper, place->prefix, name, &path)) {
+    if (key->flags && !json_unescape(mapper->arena, key, &name)) {
+        mapper->failed = true;
+        return;
+    }
+    if (!join_path(mapper, place->prefix, name, &path)) {
         mapper->failed = true;
         return;
     }
@@ -97,18 +119,15 @@ static void offer_member(struct mapper *mapper, const struct json_token *key,
         return;
     if (place->hoisted && map_member_exists(mapper, path))
         return; // the line's own member is the stronger
-    if (!json_to_value(place->scanner, token, &value)) {
+    if (!as_value(place->scanner, token, &value)) {
         mapper->failed = true;
         return;
     }
-    map_member_add(mapper, path, value,
-                   (struct map_source){
-                       .raw = token->text,
-                       .group = place->group,
-                       .depth = place->depth,
-                       .flags = (uint8_t)((token->kind == JSON_NAN ? MAP_MEMBER_NAN : 0) |
-                                          (token->flags & JSON_DEEP ? MAP_MEMBER_DEEP : 0)),
-                   });
+    if (token->kind == JSON_NAN)
+        source.flags |= MAP_MEMBER_NAN;
+    if (token->flags & JSON_DEEP)
+        source.flags |= MAP_MEMBER_DEEP;
+    map_member_add(mapper, path, value, source);
 }
 
 static void offer_members(struct mapper *mapper, struct json_walk *walk, struct place place)
@@ -118,35 +137,49 @@ static void offer_members(struct mapper *mapper, struct json_walk *walk, struct 
         offer_member(mapper, &key, &value, &place);
 }
 
-// Whether the walk ended at the object's closing bracket, with nothing but space after it.
-static bool ended_well(const struct json_walk *walk, const char *begin, const char *end)
+// The line's own members, while they are being scanned. False where the text is no object.
+static bool offer_line(struct mapper *mapper, struct json_scanner *scanner, const char *at)
 {
-    const char *at = walk->at;
-    if (!at)
-        return false;
-    if (at == begin)
+    const char *end = scanner->end;
+    const struct place top = {.scanner = scanner};
+    struct json_token key, value;
+    at = json_skip_space(at + 1, end);
+    if (json_peek(at, end) == '}')
+        return json_skip_space(at + 1, end) == end;
+    while (true) {
+        if (json_peek(at, end) != '"')
+            return false;
+        at = json_quick_string(scanner, at + 1, &key);
+        at = at ? json_quick_colon(at, end) : NULL;
+        at = at ? json_quick_value(scanner, at, &value) : NULL;
+        if (!at)
+            return false;
+        offer_member(mapper, &key, &value, &top);
+        at = json_skip_space(at, end);
+        char c = json_peek(at, end);
+        if (c == '}')
+            return json_skip_space(at + 1, end) == end;
+        if (c != ',')
+            return false;
         at = json_skip_space(at + 1, end);
-    return at < end && *at == '}' && json_skip_space(at + 1, end) == end;
+    }
 }
 
 bool map_json_text(struct mapper *mapper, struct slice json)
 {
     const char *end = json.data + json.size;
     const char *begin = json_skip_space(json.data, end);
-    if (begin == end || *begin != '{')
+    if (json_peek(begin, end) != '{')
         return false;
     struct json_scanner scanner;
-    json_scanner_init(&scanner, mapper->arena, end, mapper->seed);
+    json_scanner_init(&scanner, mapper->arena, json, mapper->seed);
     if (mapper->count > 0) { // members offered before must not be touched by half an object
         struct json_token token;
         const char *after = json_scan_value(&scanner, begin, &token);
         if (!after || json_skip_space(after, end) != end)
             return false;
     }
-    struct json_walk walk;
-    json_walk_init(&walk, &scanner, slice_of(begin, (size_t)(end - begin)));
-    offer_members(mapper, &walk, (struct place){.scanner = &scanner});
-    if (ended_well(&walk, begin, end))
+    if (offer_line(mapper, &scanner, begin))
         return true;
     map_forget(mapper);
     return false;
@@ -156,7 +189,7 @@ bool map_json_text(struct mapper *mapper, struct slice json)
 static void offer_again(struct mapper *mapper, const struct map_member *member, struct place place)
 {
     struct json_scanner scanner;
-    json_scanner_init(&scanner, mapper->arena, member->raw.data + member->raw.size, mapper->seed);
+    json_scanner_init(&scanner, mapper->arena, member->raw, mapper->seed);
     place.scanner = &scanner;
     struct json_walk walk;
     json_walk_init(&walk, &scanner, member->raw);
@@ -183,7 +216,7 @@ void map_value(struct mapper *mapper, struct slice key, struct value value)
         if (raw.data[0] == '{') {
             struct json_scanner scanner;
             struct json_token token;
-            json_scanner_init(&scanner, mapper->arena, raw.data + raw.size, mapper->seed);
+            json_scanner_init(&scanner, mapper->arena, raw, mapper->seed);
             if (json_scan_value(&scanner, raw.data, &token) &&
                 offer_object(mapper, key, &token, &(struct place){.scanner = &scanner}))
                 return;

@@ -6,11 +6,11 @@
 #define SLUICE_DECODE_MAP_KEYS_H
 
 #include "base/slice.h"
+#include "decode/key_hash.h"
 #include "decode/map.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 
 // How a row's value is taken.
 enum map_rule {
@@ -86,7 +86,7 @@ static inline uint16_t map_key_find(const struct mapper *mapper, struct slice ke
 {
     uint32_t slot = hash & (MAP_SLOTS - 1);
     for (uint8_t row; (row = mapper->slots[slot]) != 0; slot = (slot + 1) % MAP_SLOTS) {
-        if (map_keys[row].size == key.size && memcmp(map_keys[row].key, key.data, key.size) == 0)
+        if (map_keys[row].size == key.size && key_equal(map_keys[row].key, key.data, key.size))
             return row;
     }
     return 0;

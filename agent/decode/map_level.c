@@ -1,4 +1,5 @@
 // log.level and event.severity, from words, numbers and offsets.
+#include "decode/key_hash.h"
 #include "decode/map_members.h"
 
 #include <string.h>
@@ -125,6 +126,10 @@ static enum level level_of_text(struct slice original)
     int64_t number;
     if (text.size == 0 || text.size > sizeof lower)
         return LEVEL_NONE;
+    for (enum level level = LEVEL_INFO; level <= LEVEL_FATAL; level++)
+        if (text.size == strlen(level_names[level]) &&
+            key_equal(text.data, level_names[level], text.size))
+            return level; // the usual spelling
     for (size_t i = 0; i < text.size; i++) {
         char c = text.data[i];
         lower[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);

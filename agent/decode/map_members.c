@@ -16,6 +16,8 @@ void map_forget(struct mapper *mapper)
     mapper->index_size = 0;
     mapper->first_message.kind = VALUE_NULL;
     mapper->failed = false;
+    mapper->hoists = false;
+    mapper->groups = false;
 }
 
 static void index_add(struct mapper *mapper, uint32_t member)
@@ -64,8 +66,6 @@ bool map_member_exists(const struct mapper *mapper, struct slice path)
 
 static bool reserve(struct mapper *mapper)
 {
-    if (mapper->count < mapper->capacity)
-        return true;
     uint32_t capacity = mapper->capacity ? 2 * mapper->capacity : INDEX_FROM;
     struct map_member *members =
         arena_grow(mapper->arena, mapper->members, mapper->count * sizeof *members,
@@ -95,45 +95,54 @@ static void settle(struct mapper *mapper, struct map_member *old, const struct m
     old->flags = (uint8_t)(MAP_MEMBER_REPEATED | new->flags);
 }
 
-void map_member_add(struct mapper *mapper, struct slice path, struct value value,
-                    struct map_source source)
+// The member that has the key already, or NULL.
+static inline struct map_member *find_same(const struct mapper *mapper,
+                                           const struct map_member *member)
 {
-    struct map_member new = {
-        .path = path,
-        .value = value,
-        .raw = source.raw,
-        .hash = key_hash(path.data, path.size, mapper->seed),
-        .group = source.group,
-        .depth = source.depth,
-        .flags = source.flags,
-    };
-    new.row = map_key_find(mapper, path, new.hash);
-    bool present = mapper->present[new.row / 64] >> (new.row % 64) & 1;
-    struct map_member *old = NULL;
-    if (new.row && present)
-        old = &mapper->members[mapper->member_of[new.row]];
-    else if (!new.row)
-        old = find(mapper, path, new.hash);
-    if (old) {
-        settle(mapper, old, &new);
-        return;
+    if (!member->row)
+        return find(mapper, member->path, member->hash);
+    bool present = mapper->present[member->row / 64] >> (member->row % 64) & 1;
+    return present ? &mapper->members[mapper->member_of[member->row]] : NULL;
+}
+
+static void keep(struct mapper *mapper, const struct map_member *member)
+{
+    if (member->row) {
+        mapper->present[member->row / 64] |= (uint64_t)1 << (member->row % 64);
+        mapper->member_of[member->row] = mapper->count;
+        mapper->hoists |= map_keys[member->row].object == MAP_HOIST;
     }
-    if (!reserve(mapper)) {
-        mapper->failed = true;
-        return;
-    }
-    mapper->members[mapper->count] = new;
-    if (new.row) {
-        mapper->present[new.row / 64] |= (uint64_t)1 << (new.row % 64);
-        mapper->member_of[new.row] = mapper->count;
-    }
+    mapper->groups |= member->group != 0;
     mapper->count++;
-    if (2 * mapper->count > mapper->index_size && mapper->count >= INDEX_FROM) {
+    if (mapper->count >= INDEX_FROM && 2 * mapper->count > mapper->index_size) {
         if (!index_build(mapper))
             mapper->failed = true;
     } else if (mapper->index_size) {
         index_add(mapper, mapper->count - 1);
     }
+}
+
+void map_member_add(struct mapper *mapper, struct slice path, struct value value,
+                    struct map_source source)
+{
+    if (mapper->count == mapper->capacity && !reserve(mapper)) {
+        mapper->failed = true;
+        return;
+    }
+    struct map_member *member = &mapper->members[mapper->count];
+    member->path = path;
+    member->value = value;
+    member->raw = source.raw;
+    member->hash = key_hash(path.data, path.size, mapper->seed);
+    member->row = map_key_find(mapper, path, member->hash);
+    member->group = source.group;
+    member->depth = source.depth;
+    member->flags = source.flags;
+    struct map_member *old = find_same(mapper, member);
+    if (old)
+        settle(mapper, old, member);
+    else
+        keep(mapper, member);
 }
 
 bool map_member_text(struct mapper *mapper, const struct map_member *member, struct slice *out)

@@ -83,15 +83,15 @@ static void sort(struct candidate *candidates, size_t count)
 
 // Bytes that a label's name may not hold: a dot would open an object, the others are refused or
 // ambiguous in Elasticsearch's queries.
-static bool is_odd(char c)
-{
-    return c == '.' || c == '*' || c == '"' || c == '\\' || c == ' ' || (c >= '\t' && c <= '\r');
-}
+static const bool odd[256] = {
+    ['.'] = true,  ['*'] = true,  ['"'] = true,  ['\\'] = true, [' '] = true,
+    ['\t'] = true, ['\n'] = true, ['\v'] = true, ['\f'] = true, ['\r'] = true,
+};
 
 static bool has_odd(struct slice name)
 {
     for (size_t i = 0; i < name.size; i++)
-        if (is_odd(name.data[i]))
+        if (odd[(unsigned char)name.data[i]])
             return true;
     return name.size == 0;
 }
@@ -108,7 +108,7 @@ static struct slice plain_name(struct mapper *mapper, struct slice name)
         return SLICE("_");
     }
     for (size_t i = 0; i < name.size; i++)
-        plain[i] = is_odd(name.data[i]) ? '_' : name.data[i];
+        plain[i] = odd[(unsigned char)name.data[i]] ? '_' : name.data[i];
     return slice_of(plain, name.size);
 }
 
@@ -323,5 +323,6 @@ void map_place_rest(struct mapper *mapper)
     bool clash = has_original && map_member_exists(mapper, original.name);
     if (clash || !place_simple(mapper))
         place_sorted(mapper, original, has_original);
-    map_place_groups(mapper);
+    if (mapper->groups)
+        map_place_groups(mapper);
 }

@@ -1,0 +1,132 @@
+// Lines in, ECS documents out: the real decoder and encoder, with enrich's door replaced by a list.
+//
+// A test that includes this defines enrich_admit, enrich_log and enrich_reject, so the linker never
+// pulls the real ones. event.id and the like are constant here.
+#ifndef TESTS_DECODE_FIXTURE_H
+#define TESTS_DECODE_FIXTURE_H
+
+#include "base/clock.h"
+#include "decode/decoder.h"
+#include "enrich/ecs_encode.h"
+#include "enrich/enrich.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RECEIVED_NS 1795375000000000000U // 2026-11-22T19:16:40Z
+
+struct documents {
+    char **text; // each NUL-terminated, without its '\n'
+    size_t count;
+    uint64_t rejected;
+    uint64_t truncated;
+    size_t admit_limit; // that many records, then ENRICH_BLOCKED; SIZE_MAX: no limit
+    bool shed;          // an expired door sheds
+    size_t sheds;
+    struct record last; // its own layer is valid until the next record
+};
+
+struct decode_fixture {
+    struct decoder *decoder;
+    struct agent_resource resource;
+    struct ecs_encoder encoder;
+};
+
+static struct documents documents;
+static struct decode_fixture fixture;
+
+int enrich_admit(struct enrich *enrich, enum signal_kind signal, enum door_policy policy,
+                 size_t bytes, bool expired)
+{
+    (void)enrich;
+    assert(signal == SIGNAL_LOGS && policy == DOOR_SHED && bytes > 0);
+    if (documents.count < documents.admit_limit)
+        return 0;
+    if (!expired)
+        return ENRICH_BLOCKED;
+    documents.sheds++;
+    return 0;
+}
+
+int enrich_log(struct enrich *enrich, struct record *record)
+{
+    static const uint8_t id[16] = {1};
+    (void)enrich;
+    if (documents.count >= documents.admit_limit)
+        return 0; // shed
+    documents.last = *record;
+    ecs_prepare(&fixture.encoder, record, id, RECEIVED_NS);
+    size_t size = 0, room = 4096;
+    char *text = NULL;
+    while (size == 0) {
+        room *= 4;
+        text = realloc(text, room);
+        size = ecs_encode(&fixture.encoder, record, (uint8_t *)text, room);
+    }
+    assert(text[size - 1] == '\n');
+    text[size - 1] = '\0';
+    documents.text = realloc(documents.text, (documents.count + 1) * sizeof *documents.text);
+    documents.text[documents.count++] = realloc(text, size);
+    return 0;
+}
+
+void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_reason reason,
+                   uint64_t records)
+{
+    (void)enrich;
+    assert(signal == SIGNAL_LOGS && reason == REJECT_TOO_LARGE);
+    documents.rejected += records;
+}
+
+static inline void documents_forget(void)
+{
+    for (size_t i = 0; i < documents.count; i++)
+        free(documents.text[i]);
+    free(documents.text);
+    documents = (struct documents){.admit_limit = SIZE_MAX};
+}
+
+static inline void fixture_open(size_t max_line)
+{
+    static const uint8_t start_id[8] = {0};
+    struct decoder_config config = {
+        .clock = clock_system(), .max_line = max_line, .truncated = &documents.truncated};
+    documents_forget();
+    int r = decoder_new(&fixture.decoder, &config);
+    assert(r == 0);
+    r = agent_resource_init(&fixture.resource, NULL, 0);
+    assert(r == 0);
+    r = ecs_encoder_init(&fixture.encoder, &fixture.resource, "0", start_id);
+    assert(r == 0);
+}
+
+static inline void fixture_close(void)
+{
+    documents_forget();
+    ecs_encoder_deinit(&fixture.encoder);
+    agent_resource_deinit(&fixture.resource);
+    decoder_free(fixture.decoder);
+    fixture.decoder = NULL;
+}
+
+// Decodes a whole stream at once.
+static inline void decode_stream(struct slice data)
+{
+    struct line_state state = {0};
+    size_t consumed;
+    enum decode_stop stop = decode_lines(fixture.decoder, &state, data, true, &consumed);
+    assert(stop == DECODE_MORE && consumed == data.size);
+}
+
+// The document of one line, valid until the next call.
+static inline const char *document_of(const char *line)
+{
+    documents_forget();
+    decode_stream(slice_from(line));
+    assert(documents.count == 1);
+    return documents.text[0];
+}
+
+#endif
