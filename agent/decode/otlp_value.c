@@ -171,9 +171,9 @@ static bool container(struct arena *arena, struct slice any, struct value *out)
             continue;
         struct json_scanner scanner;
         struct json_token token;
-        const char *end = (const char *)json.at;
-        json_scanner_init(&scanner, arena, end, 0);
-        return json_scan_value(&scanner, (const char *)data, &token) == end &&
+        struct slice text = slice_of(data, (size_t)(json.at - data));
+        json_scanner_init(&scanner, arena, text, 0);
+        return json_scan_value(&scanner, text.data, &token) == text.data + text.size &&
                json_to_value(&scanner, &token, out);
     }
 }
