@@ -59,10 +59,11 @@ static int set_address(struct sluice *sluice, const char *path)
         path = getenv("SLUICE_SOCKET");
     if (!path || !*path)
         path = DEFAULT_SOCKET;
-    if (strlen(path) >= sizeof address->sun_path)
+    size_t size = strlen(path) + 1;
+    if (size > sizeof address->sun_path)
         return ENAMETOOLONG;
     address->sun_family = AF_UNIX;
-    strcpy(address->sun_path, path);
+    memcpy(address->sun_path, path, size);
     return 0;
 }
 

@@ -74,7 +74,8 @@ int sluice_build_hello(struct sluice *sluice, const struct sluice_options *optio
         free(hello);
         return ENAMETOOLONG;
     }
-    memcpy(hello, NATIVE_PREAMBLE, NATIVE_PREAMBLE_SIZE);
+    static const uint8_t preamble[] = {0xC1, 'S', 'L', NATIVE_VERSION};
+    memcpy(hello, preamble, sizeof preamble);
     wire_put_fixed32(hello + NATIVE_PREAMBLE_SIZE, (uint32_t)(encoder.at - frame));
     sluice->hello = hello;
     sluice->hello_size = (size_t)(encoder.at - hello);

@@ -84,9 +84,10 @@ static char *put_hex(char *out, const uint8_t *data, size_t size)
 
 void sluice_context_format(const struct sluice_context *context, char out[SLUICE_TRACEPARENT_SIZE])
 {
-    char *at = out;
-    memcpy(at, "00-", 3);
-    at = put_hex(at + 3, context->trace_id, sizeof context->trace_id);
+    static const uint8_t version = 0;
+    char *at = put_hex(out, &version, 1);
+    *at++ = '-';
+    at = put_hex(at, context->trace_id, sizeof context->trace_id);
     *at++ = '-';
     at = put_hex(at, context->span_id, sizeof context->span_id);
     *at++ = '-';

@@ -69,7 +69,7 @@ static void place_order(struct sluice *sluice, const struct order *order)
 
 int main(int argc, char **argv)
 {
-    int count = argc > 1 ? atoi(argv[1]) : 3;
+    int count = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 3;
     struct sluice *sluice = sluice_open(&(struct sluice_options){
         .service_name = "orders", .service_version = "1.0.0", .scope = "orders"});
     if (!sluice) {

@@ -24,6 +24,7 @@ struct bytes {
 
 static unsigned runs;
 static char texts[8];
+static size_t text_bytes;
 
 // The OTLP decoder's part: protobuf-c's types look into the run.
 int decode_resource_run(struct decoder *decoder, const struct resource_run *run, uint32_t *records,
@@ -41,7 +42,8 @@ int decode_resource_run(struct decoder *decoder, const struct resource_run *run,
         assert_memory_equal(run->stream, "\1\2\3\4\5\6\7\10", 8);
         assert_int_equal(run->sequence, 1);
         for (size_t i = 0; i < count; i++)
-            strcat(texts, logs->scope_logs[0]->log_records[i]->body->string_value);
+            text_bytes += (size_t)snprintf(texts + text_bytes, sizeof texts - text_bytes, "%s",
+                                           logs->scope_logs[0]->log_records[i]->body->string_value);
         Sluice__Otlp__Resource *resource = sluice__otlp__resource__unpack(
             NULL, run->resource.size, (const uint8_t *)run->resource.data);
         assert_string_equal(resource->attributes[0]->value->string_value, "shop");
@@ -101,7 +103,7 @@ static void play(size_t step)
     enum decode_stop stop = DECODE_MORE;
     size_t from = 0;
     runs = 0;
-    texts[0] = '\0';
+    text_bytes = 0;
     read_session(&client, &expected);
     for (size_t to = 0; to < client.size;) {
         to = to + step < client.size ? to + step : client.size;
