@@ -3,12 +3,13 @@
 
 #include "settings_fixture.h"
 
-// clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+
 #include <cmocka.h>
-// clang-format on
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,12 +1,12 @@
 // Resource attributes: which source wins, and OpenTelemetry's own variables as specified.
 #include "settings_fixture.h"
 
-// clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+
 #include <cmocka.h>
-// clang-format on
 
 static const struct resource_setting *attribute_of(const struct loaded *l, const char *name)
 {

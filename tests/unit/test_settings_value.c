@@ -1,12 +1,13 @@
 // Sizes, durations, integers and modes: what parses, what does not, what overflows, and back.
 #include "base/settings_value.h"
 
-// clang-format off
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
+
 #include <cmocka.h>
-// clang-format on
+
 #include <stdio.h>
 #include <string.h>
 
