@@ -34,8 +34,7 @@ static inline void write_value(struct json_out *out, const struct value *value)
         if (!json_room(out, value->text.size + 2))
             return;
         *out->at++ = '"';
-        if (value->text.size)
-            memcpy(out->at, value->text.data, value->text.size);
+        json_copy(out->at, value->text.data, value->text.size);
         out->at += value->text.size;
         *out->at++ = '"';
     } else {
@@ -45,7 +44,8 @@ static inline void write_value(struct json_out *out, const struct value *value)
 
 static void close_objects(struct json_out *out, unsigned depth)
 {
-    json_raw(out, "}}}}", depth);
+    while (depth--)
+        json_byte(out, '}');
 }
 
 void ecs_write_slots(struct ecs_document *document, const uint64_t mask[FIELDS_WORDS])

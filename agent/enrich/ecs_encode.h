@@ -25,6 +25,12 @@ struct ecs_constant {
     struct slice text;           // ,"host":{"name":"…"}
 };
 
+// The text of a second, for the many records that share it.
+struct ecs_second {
+    uint64_t second;
+    char text[20]; // 2026-11-22T19:28:47.
+};
+
 struct ecs_encoder {
     const struct ecs_table *table;
     struct fields agent; // the weakest layer; its texts are in arena or the agent_resource
@@ -35,9 +41,9 @@ struct ecs_encoder {
     struct slice constants_text;          // all of them, one after the other
 
     struct name_set names;
-    struct arena scratch; // of the record being encoded
-    uint64_t second;      // whose text is in second_text
-    char second_text[20];
+    struct arena scratch;      // of the record being encoded
+    struct ecs_second event;   // of the last record's time
+    struct ecs_second receipt; // of the last receipt
     char time[ECS_TIME_SIZE];
     char created[ECS_TIME_SIZE];
     char ingested[ECS_TIME_SIZE];
@@ -70,6 +76,6 @@ const struct value *ecs_value(const struct ecs_encoder *encoder, const struct re
 size_t ecs_overhead(const struct ecs_encoder *encoder);
 
 // Writes ns since 1970 as ISO 8601 with nine digits: ECS_TIME_SIZE bytes, no NUL.
-void ecs_time(struct ecs_encoder *encoder, char *out, uint64_t ns);
+void ecs_time(struct ecs_second *last, char *out, uint64_t ns);
 
 #endif

@@ -55,22 +55,22 @@ static void write_list(struct ecs_document *document, const struct list *list)
         return;
     }
     json_raw(out, list->open, strlen(list->open));
-    bool first = true;
     for (unsigned i = 0; i <= LAYER_COUNT; i++) {
         for (uint32_t n = 0; list->layers[i] && n < list->layers[i]->count && !out->full; n++) {
             const struct named_value *item = &list->layers[i]->items[n];
             struct slice name = item->name;
             if (!name_for(document->encoder, &name, strength[i]))
                 continue;
-            if (!first)
-                json_byte(out, ',');
-            first = false;
             json_string(out, name);
             json_byte(out, ':');
             list->write(out, &item->value);
+            json_byte(out, ',');
         }
     }
-    json_byte(out, '}');
+    // The comma after the last member becomes the brace: the strongest layer's first name is
+    // always written.
+    if (!out->full)
+        out->at[-1] = '}';
 }
 
 void ecs_write_lists(struct ecs_document *document)

@@ -26,15 +26,6 @@ static void set_integer(struct fields *fields, enum ecs_field field, int64_t num
     fields_set(fields, field, (struct value){.kind = VALUE_INTEGER, .integer = number});
 }
 
-static void hex_text(char *out, const uint8_t *bytes, size_t size)
-{
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < size; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 15];
-    }
-}
-
 static struct slice text_of(const struct value *value, struct slice otherwise)
 {
     bool text = value && (value->kind == VALUE_TEXT || value->kind == VALUE_ESCAPED);
@@ -65,7 +56,7 @@ static int fill_agent_layer(struct ecs_encoder *encoder, const struct agent_reso
     char *version = arena_alloc(&encoder->arena, strlen(agent_version) + 1);
     if (!ephemeral || !dataset || !space || !version)
         return -ENOMEM;
-    hex_text(ephemeral, start_id, 8);
+    json_hex_8((uint8_t *)ephemeral, start_id);
     memcpy(version, agent_version, strlen(agent_version) + 1);
     set_plain(agent, ECS_AGENT_EPHEMERAL_ID, ephemeral, 16);
     set_plain(agent, ECS_AGENT_TYPE, "sluice", 6);
@@ -125,7 +116,8 @@ static bool render_constants(struct ecs_encoder *encoder, uint8_t *data, size_t 
 int ecs_encoder_init(struct ecs_encoder *encoder, const struct agent_resource *resource,
                      const char *agent_version, const uint8_t start_id[8])
 {
-    *encoder = (struct ecs_encoder){.table = ecs_table(), .second = UINT64_MAX};
+    *encoder = (struct ecs_encoder){
+        .table = ecs_table(), .event.second = UINT64_MAX, .receipt.second = UINT64_MAX};
     arena_init(&encoder->arena, 1024, 0);
     arena_init(&encoder->scratch, 4096, 0);
     int r = fill_agent_layer(encoder, resource, agent_version, start_id);
@@ -170,34 +162,41 @@ static uint8_t *put_padded(uint8_t *out, unsigned number, unsigned digits, char 
     return out + 1;
 }
 
-void ecs_time(struct ecs_encoder *encoder, char *out, uint64_t ns)
+void ecs_time(struct ecs_second *last, char *out, uint64_t ns)
 {
     uint64_t second = ns / NS_PER_S;
-    if (second != encoder->second) {
+    if (second != last->second) {
         unsigned year;
         unsigned month;
         unsigned day;
         civil_date(second / 86400, &year, &month, &day);
         unsigned of_day = (unsigned)(second % 86400);
-        uint8_t *text = (uint8_t *)encoder->second_text;
+        uint8_t *text = (uint8_t *)last->text;
         text = put_padded(text, year, 4, '-'); // 64 bits of nanoseconds end in 2554
         text = put_padded(text, month, 2, '-');
         text = put_padded(text, day, 2, 'T');
         text = put_padded(text, of_day / 3600, 2, ':');
         text = put_padded(text, of_day / 60 % 60, 2, ':');
         put_padded(text, of_day % 60, 2, '.');
-        encoder->second = second;
+        last->second = second;
     }
-    memcpy(out, encoder->second_text, 20);
-    json_digits_padded((uint8_t *)out + 20, ns % NS_PER_S, 9);
+    memcpy(out, last->text, 20);
+    json_nine_digits((uint8_t *)out + 20, (uint32_t)(ns % NS_PER_S));
     out[29] = 'Z';
 }
 
-static void set_time(struct ecs_encoder *encoder, struct fields *own, enum ecs_field field,
-                     char *text, uint64_t ns)
+static void set_times(struct ecs_encoder *encoder, const struct record *record, struct fields *own,
+                      uint64_t now_ns)
 {
-    ecs_time(encoder, text, ns);
-    set_plain(own, field, text, ECS_TIME_SIZE);
+    ecs_time(&encoder->receipt, encoder->ingested, now_ns);
+    ecs_time(&encoder->event, encoder->time, record->time_ns ? record->time_ns : now_ns);
+    if (record->observed_ns)
+        ecs_time(&encoder->event, encoder->created, record->observed_ns);
+    else
+        memcpy(encoder->created, encoder->ingested, ECS_TIME_SIZE);
+    set_plain(own, ECS_TIMESTAMP, encoder->time, ECS_TIME_SIZE);
+    set_plain(own, ECS_EVENT_CREATED, encoder->created, ECS_TIME_SIZE);
+    set_plain(own, ECS_EVENT_INGESTED, encoder->ingested, ECS_TIME_SIZE);
 }
 
 // An id that the record brought is not ours to trust as the document's; it is kept beside it.
@@ -250,13 +249,10 @@ void ecs_prepare(struct ecs_encoder *encoder, struct record *record, const uint8
     struct fields *own = &record->own;
     arena_reset(&encoder->scratch);
     keep_foreign_id(encoder, own);
-    hex_text(encoder->id, id, 16);
+    json_hex_8((uint8_t *)encoder->id, id);
+    json_hex_8((uint8_t *)encoder->id + 16, id + 8);
     set_plain(own, ECS_EVENT_ID, encoder->id, sizeof encoder->id);
-    uint64_t time = record->time_ns ? record->time_ns : now_ns;
-    uint64_t created = record->observed_ns ? record->observed_ns : now_ns;
-    set_time(encoder, own, ECS_TIMESTAMP, encoder->time, time);
-    set_time(encoder, own, ECS_EVENT_CREATED, encoder->created, created);
-    set_time(encoder, own, ECS_EVENT_INGESTED, encoder->ingested, now_ns);
+    set_times(encoder, record, own, now_ns);
     if (record->has_sequence && record->sequence <= INT64_MAX)
         set_integer(own, ECS_EVENT_SEQUENCE, (int64_t)record->sequence);
     if (record->truncated)

@@ -94,8 +94,8 @@ static void escape_tail(struct json_out *out, const uint8_t *from, size_t size)
     escape_run(out, from, size);
 }
 
-// Copies 16 bytes at the cursor; false where one of them needs an escape.
-static inline bool copy_clean_16(uint8_t *to, const uint8_t *from)
+// Copies 16 bytes; returns how many of them come before the first that needs an escape.
+static inline unsigned copy_clean(uint8_t *to, const uint8_t *from)
 {
 #if defined(__SSE2__)
     __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)from);
@@ -103,12 +103,19 @@ static inline bool copy_clean_16(uint8_t *to, const uint8_t *from)
     __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
     __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
     _mm_storeu_si128((__m128i *)(void *)to, bytes);
-    return _mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, backslash))) == 0;
+    __m128i dirty = _mm_or_si128(control, _mm_or_si128(quote, backslash));
+    return (unsigned)__builtin_ctz((unsigned)_mm_movemask_epi8(dirty) | 1u << 16);
 #else
     uint64_t words[2];
     memcpy(words, from, 16);
     memcpy(to, words, 16);
-    return !word_needs_escape(words[0]) && !word_needs_escape(words[1]);
+    if (word_needs_escape(words[0]) || word_needs_escape(words[1])) {
+        unsigned clean = 0;
+        while (from[clean] >= 0x20 && from[clean] != '"' && from[clean] != '\\')
+            clean++;
+        return clean;
+    }
+    return 16;
 #endif
 }
 
@@ -116,11 +123,17 @@ void json_escape(struct json_out *out, struct slice text)
 {
     const uint8_t *from = (const uint8_t *)text.data;
     size_t left = text.size;
-    for (; left >= 16; from += 16, left -= 16) {
-        if (copy_clean_16(out->at, from) && json_room(out, 16))
-            out->at += 16;
-        else if (out->full || !escape_run(out, from, 16))
+    while (left >= 16) {
+        unsigned clean = copy_clean(out->at, from);
+        if (!json_room(out, clean + 6))
             return;
+        out->at += clean;
+        from += clean;
+        left -= clean;
+        if (clean < 16) {
+            out->at = escape_byte(out->at, *from++);
+            left--;
+        }
     }
     if (left)
         escape_tail(out, from, left);
@@ -128,7 +141,9 @@ void json_escape(struct json_out *out, struct slice text)
 
 void json_string(struct json_out *out, struct slice text)
 {
-    json_byte(out, '"');
+    if (!json_room(out, text.size + 2))
+        return;
+    *out->at++ = '"';
     json_escape(out, text);
     json_byte(out, '"');
 }
@@ -142,6 +157,40 @@ uint8_t *json_digits_padded(uint8_t *out, uint64_t number, unsigned digits)
     if (digits % 2)
         out[0] = (uint8_t)('0' + number % 10);
     return out + digits;
+}
+
+void json_nine_digits(uint8_t *out, uint32_t number)
+{
+    uint32_t high = number / 100000; // the first four
+    uint32_t low = number % 100000;
+    uint32_t middle = low / 1000; // two
+    uint32_t last = low % 1000;
+    memcpy(out, digit_pairs + 2 * (high / 100), 2);
+    memcpy(out + 2, digit_pairs + 2 * (high % 100), 2);
+    memcpy(out + 4, digit_pairs + 2 * middle, 2);
+    memcpy(out + 6, digit_pairs + 2 * (last / 10), 2);
+    out[8] = (uint8_t)('0' + last % 10);
+}
+
+// Four bytes as eight hexadecimal digits, the first in the lowest byte of the result.
+static uint64_t hex_of_4(const uint8_t bytes[4])
+{
+    uint64_t word = (uint64_t)bytes[0] | (uint64_t)bytes[1] << 8 | (uint64_t)bytes[2] << 16 |
+                    (uint64_t)bytes[3] << 24;
+    word = (word | word << 16) & 0x0000ffff0000ffffu;
+    word = (word | word << 8) & 0x00ff00ff00ff00ffu; // each byte has two bytes' room
+    uint64_t nibbles = (word >> 4 & 0x000f000f000f000fu) | (word & 0x000f000f000f000fu) << 8;
+    uint64_t letters = (nibbles + 0x0606060606060606u) >> 4 & 0x0101010101010101u;
+    return nibbles + 0x3030303030303030u + letters * ('a' - '0' - 10);
+}
+
+void json_hex_8(uint8_t *out, const uint8_t bytes[8])
+{
+    for (unsigned half = 0; half < 2; half++) {
+        uint64_t digits = hex_of_4(bytes + 4 * half);
+        for (unsigned i = 0; i < 8; i++)
+            out[8 * half + i] = (uint8_t)(digits >> (8 * i));
+    }
 }
 
 uint8_t *json_digits(uint8_t *out, uint64_t number)
@@ -220,9 +269,12 @@ void json_value(struct json_out *out, const struct value *value)
         json_string(out, value->text);
         break;
     case VALUE_ESCAPED:
-        json_byte(out, '"');
-        json_raw(out, value->text.data, value->text.size);
-        json_byte(out, '"');
+        if (json_room(out, value->text.size + 2)) {
+            *out->at++ = '"';
+            json_copy(out->at, value->text.data, value->text.size);
+            out->at += value->text.size;
+            *out->at++ = '"';
+        }
         break;
     case VALUE_JSON:
         json_raw(out, value->text.data, value->text.size);

@@ -152,6 +152,28 @@ void agent_resource_deinit(struct agent_resource *resource)
     resource->count = 0;
 }
 
+static bool allowed_in_data_stream(unsigned char byte)
+{
+    switch (byte) {
+    case '\\':
+    case '/':
+    case '*':
+    case '?':
+    case '"':
+    case '<':
+    case '>':
+    case '|':
+    case ',':
+    case '#':
+    case ':':
+    case '-':
+    case 0x7f:
+        return false;
+    default:
+        return byte > ' ';
+    }
+}
+
 size_t data_stream_part(char *out, size_t room, struct slice text)
 {
     size_t size = text.size < room ? text.size : room;
@@ -161,7 +183,7 @@ size_t data_stream_part(char *out, size_t room, struct slice text)
         char byte = text.data[i];
         if (byte >= 'A' && byte <= 'Z')
             byte = (char)(byte | 0x20);
-        else if ((unsigned char)byte <= ' ' || byte == 0x7f || strchr("\\/*?\"<>|,#:-", byte))
+        else if (!allowed_in_data_stream((unsigned char)byte))
             byte = '_';
         out[i] = byte;
     }
