@@ -1,4 +1,5 @@
 """Asks the items service for a few good, bad and slow things: ask.py SOCKET"""
+import socket
 import sys
 import time
 
@@ -7,22 +8,22 @@ import httpx
 PATHS = ["/items/1", "/items/2", "/items/3", "/items/9", "/items/0", "/items/x"]
 
 
-def wait_until_served(client, deadline):
+def wait_until_served(path, deadline):
+    """Until somebody listens; what is asked before it can answer waits in the socket."""
     while True:
-        try:
-            client.get("/openapi.json")
-            return
-        except httpx.TransportError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(path) == 0:
+                return
+        if time.monotonic() > deadline:
+            raise SystemExit(f"nobody listens on {path}")
+        time.sleep(0.05)
 
 
 def main():
-    path = sys.argv[1]
-    transport = httpx.HTTPTransport(uds=path)
+    service = sys.argv[1]
+    wait_until_served(service, time.monotonic() + 30)
+    transport = httpx.HTTPTransport(uds=service)
     with httpx.Client(transport=transport, base_url="http://items", timeout=10) as client:
-        wait_until_served(client, time.monotonic() + 30)
         for path in PATHS:
             response = client.get(path)
             print(f"items: GET {path} -> {response.status_code}")

@@ -3,6 +3,7 @@
 Nothing here knows Sluice. Logs are JSON lines on the stream socket that SLUICE_SOCKET names; spans
 go where OTEL_EXPORTER_OTLP_ENDPOINT points, by `opentelemetry-instrument`.
 """
+import contextlib
 import os
 import socket
 import threading
@@ -49,6 +50,11 @@ class SocketLogger:
     debug = info = warning = error = critical = exception = msg
 
 
+def add_service(_logger, _name, event):
+    event["service.name"] = os.environ.get("OTEL_SERVICE_NAME", "items")
+    return event
+
+
 def add_trace(_logger, _name, event):
     """The ids of the span that is open, so that a log leads to its trace."""
     context = trace.get_current_span().get_span_context()
@@ -63,6 +69,7 @@ structlog.configure(
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_service,
         add_trace,
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(),
@@ -72,7 +79,18 @@ structlog.configure(
 )
 log = structlog.get_logger()
 tracer = trace.get_tracer("items")
-app = FastAPI()
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_app):
+    yield
+    # uvicorn ends by the signal that stopped it, so no exit handler would send the last spans.
+    flush = getattr(trace.get_tracer_provider(), "force_flush", None)
+    if flush:
+        flush()
+
+
+app = FastAPI(lifespan=lifespan)
 
 
 def load(number):
