@@ -167,27 +167,3 @@ enum grpc_code status_from_http(unsigned http_status)
         return GRPC_UNKNOWN;
     }
 }
-
-const char *grpc_code_name(enum grpc_code code)
-{
-    static const char *const names[] = {
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    };
-    return (unsigned)code < sizeof names / sizeof *names ? names[code] : "UNKNOWN";
-}

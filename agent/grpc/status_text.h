@@ -30,6 +30,5 @@ bool status_details_retry(struct slice base64, uint64_t *delay_ns);
 enum grpc_code status_code_parse(struct slice text);
 // What an answer without grpc-status means. Source: gRPC's http-grpc-status-mapping.md.
 enum grpc_code status_from_http(unsigned http_status);
-const char *grpc_code_name(enum grpc_code code); // UNAVAILABLE …
 
 #endif
