@@ -74,10 +74,10 @@ static inline uint64_t load_u64(const uint8_t *p)
 
 // The widths of one stream, and what moves a CRC over one and over two of them: x^(8n-33) mod the
 // polynomial, reflected.
-#define WIDE 256
+#define WIDE ((size_t)256)
 #define WIDE_ONCE 0xb9e02b86u
 #define WIDE_TWICE 0xdd7e3b0cu
-#define NARROW 64
+#define NARROW ((size_t)64)
 #define NARROW_ONCE 0x9e4addf8u
 #define NARROW_TWICE 0x0d3b6092u
 

@@ -31,7 +31,7 @@ static struct segment *first_waiting(struct spool_log *log)
 
 static enum pump_stop offer_all(struct spool_log *log)
 {
-    for (int offered = 0; offered < PUMP_TURN; offered++) {
+    for (size_t offered = 0; offered < PUMP_TURN; offered++) {
         if (log->waiting == 0)
             return PUMP_EMPTY;
         struct segment *segment = first_waiting(log);

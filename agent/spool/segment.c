@@ -101,7 +101,7 @@ static void header_store(struct segment *segment)
     const struct segment_identity *identity = &segment->identity;
     uint8_t *header = segment->data;
     memset(header, 0, HEADER_COMMIT + 8); // the rest of the page has always been zero
-    memcpy(header + HEADER_MAGIC, SEGMENT_MAGIC, 8);
+    put_u64le(header + HEADER_MAGIC, SEGMENT_MAGIC);
     put_u32le(header + HEADER_VERSION, SEGMENT_VERSION);
     put_u32le(header + HEADER_HEADER_SIZE, SEGMENT_HEADER_SIZE);
     put_u32le(header + HEADER_SEGMENT_SIZE, segment->size);

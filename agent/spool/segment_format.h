@@ -9,11 +9,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#define SEGMENT_MAGIC "SLUICESG"
+#define SEGMENT_MAGIC 0x4753454349554C53u // SLUICESG
 #define SEGMENT_VERSION 1u
 
-#define SEGMENT_SIZE_MIN (16u * 1024)
-#define SEGMENT_SIZE_MAX (16u * 1024 * 1024)
+#define SEGMENT_SIZE_MIN 16384u
+#define SEGMENT_SIZE_MAX 16777216u
 
 // The header, a page of which the first 128 bytes are under a CRC.
 enum {

@@ -38,7 +38,7 @@ int segment_check(struct segment_image *out, const void *data, size_t size)
 {
     assert(data || size == 0);
     const uint8_t *header = data;
-    if (size < SEGMENT_HEADER_SIZE || memcmp(header + HEADER_MAGIC, SEGMENT_MAGIC, 8) != 0)
+    if (size < SEGMENT_HEADER_SIZE || get_u64le(header + HEADER_MAGIC) != SEGMENT_MAGIC)
         return SEGMENT_FOREIGN;
     if (get_u32le(header + HEADER_VERSION) > SEGMENT_VERSION)
         return SEGMENT_NEWER;

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define SEGMENT_SIZE_DEFAULT (1024u * 1024)
+#define SEGMENT_SIZE_DEFAULT 1048576u
 // A run is admitted as if its payloads were this long on average; the slack covers shorter ones.
 #define PAYLOAD_EXPECTED 256u
 
@@ -39,20 +39,18 @@ static int config_check(const struct spool_config *config, uint32_t *size, uint3
     return 0;
 }
 
-static int log_allocate(struct spool_log **out, uint32_t limit)
+static struct spool_log *log_allocate(uint32_t limit)
 {
     struct spool_log *log = calloc(1, sizeof *log);
     if (!log)
-        return -ENOMEM;
-    log->live = calloc((size_t)limit + 1, sizeof *log->live);
+        return NULL;
+    log->live = calloc((size_t)limit + 1, sizeof(struct segment *));
     if (!log->live || getrandom(log->id, sizeof log->id, 0) != (ssize_t)sizeof log->id) {
-        int r = log->live ? error_from_errno() : -ENOMEM;
         free(log->live);
         free(log);
-        return r;
+        return NULL;
     }
-    *out = log;
-    return 0;
+    return log;
 }
 
 int spool_log_new(struct spool_log **out, const struct spool_config *config)
@@ -64,10 +62,9 @@ int spool_log_new(struct spool_log **out, const struct spool_config *config)
     int r = config_check(config, &size, &limit);
     if (r < 0)
         return r;
-    struct spool_log *log = NULL;
-    r = log_allocate(&log, limit);
-    if (r < 0)
-        return r;
+    struct spool_log *log = log_allocate(limit);
+    if (!log)
+        return -ENOMEM;
     log->magic = SPOOL_LOG_MAGIC;
     log->when_full = config->when_full;
     log->loop = config->loop;

@@ -28,8 +28,8 @@ enum spool_when_full {
     SPOOL_WHEN_FULL_SHED,  // this log's copy is dropped and counted
 };
 
-#define SPOOL_SEGMENT_MIN (64u * 1024)
-#define SPOOL_SEGMENT_MAX (4u * 1024 * 1024)
+#define SPOOL_SEGMENT_MIN 65536u
+#define SPOOL_SEGMENT_MAX 4194304u
 
 struct spool_config {
     const char *name; // of the exporter

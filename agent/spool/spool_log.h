@@ -9,7 +9,7 @@
 
 #define SPOOL_LOG_MAGIC 0x5B001106u
 // Parcels offered in one turn of the loop; the rest comes in the next.
-#define PUMP_TURN 4096
+#define PUMP_TURN ((size_t)4096)
 // How long a log stays empty and unused before its memory goes back to the system.
 #define TRIM_AFTER_NS 2000000000ULL
 
@@ -19,6 +19,11 @@ struct waiter_list {
 };
 
 struct spool_log {
+    struct loop_deferred pump;
+    struct loop_timer resume;  // the pump again, after the loop has looked at its sockets
+    struct loop_deferred wake; // calls waking, and drained
+    struct loop_timer trim;
+
     unsigned magic;
     enum spool_when_full when_full;
     struct loop *loop;
@@ -28,26 +33,24 @@ struct spool_log {
     char name[EXPORTER_NAME_MAX];
 
     uint8_t id[16];
-    uint64_t generation; // of the segment started last
-    uint64_t position;   // of the next entry
-    uint64_t record;     // records taken so far
+    uint64_t generation;    // of the segment started last
+    uint64_t position;      // of the next entry
+    uint64_t record;        // records taken so far
+    uint64_t trim_position; // position when the trim timer was set
     uint32_t segment_size;
     uint32_t payload_max;
-    uint32_t limit; // segments within max_bytes; one more is slack
 
     struct segment **live; // by position, limit + 1 of them at most; the last is the active one
+    struct segment *free;  // idle ones
+    uint32_t limit;        // segments within max_bytes; one more is slack
     uint32_t live_count;
-    struct segment *free; // idle ones
     uint32_t free_count;
-    size_t slot_capacity; // of the slot that is out; 0: none
+    uint32_t verdict_live; // index in live where the last verdict was found
+    size_t slot_capacity;  // of the slot that is out; 0: none
 
     uint64_t pending;      // entries without a verdict
     uint64_t waiting;      // of these, not offered (or returned)
     uint32_t waiting_live; // no live segment before this index has a waiting entry
-    uint32_t verdict_live; // where the last verdict was found
-
-    struct loop_deferred pump;
-    struct loop_timer resume; // the pump again, after the loop has looked at its sockets
     bool pumping;
     bool kicked;    // the exporter has answered since the last offer
     bool unflushed; // something was offered since the last flush
@@ -57,10 +60,6 @@ struct spool_log {
 
     struct waiter_list waiters;
     struct waiter_list waking; // taken off waiters, about to be called
-    struct loop_deferred wake; // calls waking, and drained
-
-    struct loop_timer trim;
-    uint64_t trim_position; // position when the timer was set
 };
 
 // spool.c: the last verdict in live[index] has come; recycles it where it may be.

@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#define IMAGE_MAX (64u * 1024)
+#define IMAGE_MAX 65536u
 
 static void inside(const struct segment_image *image, struct slice part)
 {
@@ -54,7 +54,7 @@ static void repair_header(uint8_t *data, size_t size)
 {
     if (size < SEGMENT_HEADER_SIZE)
         return;
-    memcpy(data + HEADER_MAGIC, SEGMENT_MAGIC, 8);
+    put_u64le(data + HEADER_MAGIC, SEGMENT_MAGIC);
     put_u32le(data + HEADER_VERSION, SEGMENT_VERSION);
     put_u32le(data + HEADER_CRC, crc32c(0, data, HEADER_CRC));
     uint32_t seed = crc32c(0, data + HEADER_IDENTITY, HEADER_IDENTITY_END - HEADER_IDENTITY);

@@ -17,7 +17,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-#define FIXTURE_SEGMENT SPOOL_SEGMENT_MIN
+#define FIXTURE_SEGMENT ((size_t)SPOOL_SEGMENT_MIN)
 #define TAKEN_MAX 65536
 
 struct fake_exporter {

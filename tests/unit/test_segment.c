@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SIZE (64u * 1024)
+#define SIZE ((size_t)65536)
 
 static struct segment *segment_fresh(void)
 {

@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-#define SIZE (16u * 1024)
+#define SIZE ((size_t)16384)
 #define ENTRIES 5
 
 static struct segment *segment;
@@ -26,7 +26,8 @@ static void start(uint64_t generation)
 
 static void append(uint32_t records, const char *text, const char *key)
 {
-    struct spool_entry entry = {.records = records, .source = 3, .source_position = records * 10};
+    struct spool_entry entry = {
+        .records = records, .source = 3, .source_position = records * UINT64_C(10)};
     entry.resend.topic = SLICE("logs");
     entry.resend.key = slice_from(key);
     memcpy(segment_tail(segment), text, strlen(text));
@@ -85,7 +86,7 @@ static struct reading read_all(const void *data, size_t size)
 
 static uint8_t *entry_of(uint32_t slot)
 {
-    return segment->data + SEGMENT_HEADER_SIZE + slot * SEGMENT_ENTRY_SIZE;
+    return segment->data + SEGMENT_HEADER_SIZE + (size_t)slot * SEGMENT_ENTRY_SIZE;
 }
 
 static void test_whole(void **state)

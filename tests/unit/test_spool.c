@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#define MAX (segment_payload_max(FIXTURE_SEGMENT))
+#define MAX ((size_t)segment_payload_max(FIXTURE_SEGMENT))
 #define HALF (MAX / 2 - 64) // two of them and the resend blob fill a segment
 
 // In the order of offers; for tests where nothing was answered out of it.
@@ -24,7 +24,7 @@ static void test_config_is_checked(void **state)
     config = fixture_config(fixture, 2);
     config.segment_size = FIXTURE_SEGMENT + 1;
     assert_int_equal(spool_log_new(&log, &config), -EINVAL);
-    config.segment_size = SPOOL_SEGMENT_MAX * 2;
+    config.segment_size = (size_t)SPOOL_SEGMENT_MAX * 2;
     assert_int_equal(spool_log_new(&log, &config), -EINVAL);
     config = fixture_config(fixture, 2);
     config.level = SPOOL_NODE;
