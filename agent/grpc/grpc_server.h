@@ -33,8 +33,8 @@ void grpc_server_free(struct grpc_server *server);
 
 // Feeds what was read. 0, or -EPROTO: write what grpc_server_output gives, then close.
 int grpc_server_feed(struct grpc_server *server, const uint8_t *data, size_t size);
-// The next bytes to write (0: none); valid until the next call of any function here. Call until it
-// gives 0.
+// The next bytes to write (0: none); valid until the next grpc_server_output or _free, so that a
+// short write can go on later. Call until it gives 0. Not from inside grpc_service.call.
 size_t grpc_server_output(struct grpc_server *server, const uint8_t **data);
 // Nothing further will come or go: close the connection.
 bool grpc_server_finished(const struct grpc_server *server);
