@@ -54,16 +54,16 @@ static map_take *const takes[MAP_RULE_COUNT] = {
 // where Rust's tracing wrote it (beside target).
 static void hoist_objects(struct mapper *mapper)
 {
-    uint32_t count = mapper->count;
-    for (uint32_t i = 0; i < count; i++) {
-        struct map_member member = mapper->members[i];
-        if (map_keys[member.row].object != MAP_HOIST || !map_member_is_container(&member) ||
-            member.flags & MAP_MEMBER_DEEP || member.raw.data[0] != '{')
+    for (unsigned row = 1; row < MAP_KEYS_MAX; row++) { // in the table's order, not the line's
+        if (map_keys[row].object != MAP_HOIST || !(mapper->present[row / 64] >> (row % 64) & 1))
             continue;
+        struct map_member *at = &mapper->members[mapper->member_of[row]];
+        struct map_member member = *at; // hoisting may move the members
         bool fields = slice_equal(member.path, SLICE("fields"));
-        if (fields && !map_known(mapper, KNOWN_TARGET))
+        if (!map_member_is_container(&member) || member.flags & MAP_MEMBER_DEEP ||
+            member.raw.data[0] != '{' || (fields && !map_known(mapper, KNOWN_TARGET)))
             continue;
-        mapper->members[i].flags |= MAP_MEMBER_PLACED;
+        at->flags |= MAP_MEMBER_PLACED;
         map_hoist(mapper, &member);
     }
 }

@@ -15,8 +15,8 @@ struct place {
     struct slice prefix; // dotted path of the object, empty at the top
     uint16_t group;      // row of the group's object
     uint8_t depth;
-    bool flatten; // everything below is ECS: objects are taken apart to their leaves
-    bool hoisted; // weaker than the line's own members
+    bool flatten;         // everything below is ECS: objects are taken apart to their leaves
+    struct slice hoisted; // key of the object whose members stand for the line's; else empty
 };
 
 static void offer_members(struct mapper *mapper, struct json_walk *walk, struct place place);
@@ -117,8 +117,12 @@ static inline void offer_member(struct mapper *mapper, const struct json_token *
     }
     if (token->kind == JSON_OBJECT && offer_object(mapper, path, token, place))
         return;
-    if (place->hoisted && map_member_exists(mapper, path))
-        return; // the line's own member is the stronger
+    // The line's own member is the stronger; the other keeps its full name.
+    bool taken = place->hoisted.size && map_member_exists(mapper, path);
+    if (taken && !join_path(mapper, place->hoisted, path, &path)) {
+        mapper->failed = true;
+        return;
+    }
     if (!as_value(place->scanner, token, &value)) {
         mapper->failed = true;
         return;
@@ -198,7 +202,7 @@ static void offer_again(struct mapper *mapper, const struct map_member *member, 
 
 void map_hoist(struct mapper *mapper, const struct map_member *member)
 {
-    offer_again(mapper, member, (struct place){.hoisted = true});
+    offer_again(mapper, member, (struct place){.hoisted = member->path});
 }
 
 void map_flatten(struct mapper *mapper, const struct map_member *member)
