@@ -61,6 +61,9 @@ int settings_load(struct settings **out, struct settings_mistakes *mistakes,
             build_limits(settings, draft, input->memory_limit);
             build_attributes(settings, draft, input);
         }
+        if (!draft->no_memory && !input->dev) {
+            build_no_circle(settings, draft);
+        }
         if (mistakes->count > 1)
             qsort(mistakes->items, mistakes->count, sizeof *mistakes->items, by_place);
         r = draft->no_memory ? -ENOMEM : mistakes->errors ? SETTINGS_MISTAKEN : 0;

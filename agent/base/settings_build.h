@@ -16,6 +16,8 @@ extern const char *const setting_default_routes[SIGNAL_COUNT];
 void build_routes(struct settings *settings, struct settings_draft *draft);
 // What only the whole can say: the memory's shares, sizes that must fit into them.
 void build_limits(struct settings *settings, struct settings_draft *draft, uint64_t memory_limit);
+// An OTLP exporter that sends to the agent itself would send every span in circles.
+void build_no_circle(struct settings *settings, struct settings_draft *draft);
 // The resource attributes of settings, OTEL_*, the downward API and the host.
 void build_attributes(struct settings *settings, struct settings_draft *draft,
                       const struct settings_input *input);

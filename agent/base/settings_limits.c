@@ -1,4 +1,5 @@
-// The sizes that depend on each other: max_memory on the cgroup, the largest message on its share.
+// The settings that depend on each other: max_memory on the cgroup, the largest message on its
+// share, a sink on the doors.
 #include "base/settings_build.h"
 
 #include "base/budget.h"
@@ -104,5 +105,55 @@ void build_limits(struct settings *settings, struct settings_draft *draft, uint6
         if (exporter->type && strcmp(exporter->type, "otlp") == 0)
             fit(&limits, setting_row_find(SCOPE_EXPORTER, "max_request"), exporter->name,
                 &exporter->max_request, budget.otlp_window, "requests in flight");
+    }
+}
+
+static bool is_local(const char *host)
+{
+    return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
+           strcmp(host, "[::1]") == 0 || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "[::]") == 0;
+}
+
+// Whether http://HOST:PORT is answered by the agent that listens on HOST:PORT.
+static bool reaches(const char *endpoint, const char *listen)
+{
+    char host[64], own[64];
+    const char *port = strrchr(endpoint, ':'), *own_port = strrchr(listen, ':');
+    if (strncmp(endpoint, "http://", 7) != 0 || !port || !own_port)
+        return false;
+    size_t digits = strcspn(port, "/");
+    if (strlen(own_port) != digits || strncmp(port, own_port, digits) != 0)
+        return false;
+    snprintf(host, sizeof host, "%.*s", (int)(port - endpoint - 7), endpoint + 7);
+    snprintf(own, sizeof own, "%.*s", (int)(own_port - listen), listen);
+    return strcmp(host, own) == 0 || (is_local(host) && is_local(own));
+}
+
+void build_no_circle(struct settings *settings, struct settings_draft *draft)
+{
+    const struct setting_row *row = setting_row_find(SCOPE_EXPORTER, "endpoint");
+    for (unsigned i = 0; i < settings->exporter_count; i++) {
+        const struct exporter_settings *exporter = &settings->exporters[i];
+        const char *endpoint = exporter->endpoint;
+        bool own = strncmp(endpoint, "unix://", 7) == 0
+                       ? strcmp(endpoint + 7, settings->socket.path) == 0
+                       : reaches(endpoint, settings->otlp_listen);
+        if (!own || strcmp(exporter->type, "otlp") != 0)
+            continue;
+        char path[SETTING_PATH_MAX];
+        static const struct setting_place nowhere = {0};
+        const struct setting_entry *entry = draft_find(draft, row, exporter->name, "");
+        snprintf(path, sizeof path, "exporters.%s.endpoint", exporter->name);
+        // The defaults meet where an SDK's default and a collector's do. An agent that gets no
+        // spans is right with them, so only who wrote the endpoint is refused.
+        if (entry)
+            draft_mistake(draft, &entry->place, path,
+                          "\"%s\" is the agent itself; set the collector's address, or otlp_listen "
+                          "to another port or \"\"",
+                          endpoint);
+        else
+            draft_warn(draft, &nowhere, path,
+                       "the default is the agent itself, so spans would go in circles; set the "
+                       "collector's address");
     }
 }

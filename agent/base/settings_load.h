@@ -28,6 +28,7 @@ struct settings_input {
     size_t flag_count;
     uint64_t memory_limit; // bytes that the cgroup allows; 0: no limit
     const char *host_name; // NULL: unknown
+    bool dev;              // the sinks are replaced by embedded ones
 };
 
 struct settings_mistake {

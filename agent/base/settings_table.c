@@ -86,7 +86,9 @@ const struct setting_row setting_rows[] = {
      .help = "librdkafka's own properties by name (TLS, SASL, compression …)."},
     {"endpoint", EXPORTER(endpoint), .type = SETTING_TEXT, .fallback = "http://127.0.0.1:4317",
      .only = "otlp", .rule = rule_endpoint,
-     .help = "The collector's OTLP/gRPC address: http://HOST:PORT or unix:///PATH."},
+     .help = "The collector's OTLP/gRPC address. Not the agent's own: change `otlp_listen` where "
+             "both are "
+             "on one host."},
     {"headers", EXPORTER(headers), .type = SETTING_MAP, .fallback = "", .only = "otlp",
      .key_separator = '-', .help = "Headers of every request."},
     {"compression", EXPORTER(compression), .type = SETTING_CHOICE, .fallback = "none",

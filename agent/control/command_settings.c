@@ -41,6 +41,7 @@ int command_settings_load(struct settings **out, struct settings_mistakes *mista
         .flag_count = line->flag_count,
         .memory_limit = memory_limit_read("/proc", "/sys/fs/cgroup"),
         .host_name = host,
+        .dev = line->dev,
     };
     struct settings *settings = NULL;
     r = settings_load(&settings, mistakes, &input);

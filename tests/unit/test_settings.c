@@ -22,7 +22,9 @@ static void defaults_alone_make_an_agent(void **state)
     (void)state;
     struct loaded l = load_input((struct settings_input){0});
     assert_int_equal(l.result, 0);
-    assert_int_equal(l.mistakes.count, 0);
+    // The defaults of an SDK and of a collector are one address: told, unless --dev replaces it.
+    assert_int_equal(l.mistakes.count, 1);
+    assert_true(has_mistake(&l, "exporters.otlp.endpoint: the default is the agent itself"));
     const struct settings *s = l.settings;
     assert_string_equal(s->socket.path, "/run/sluice/sluice.sock");
     assert_int_equal(s->socket.mode, 0660);
@@ -53,6 +55,43 @@ static void defaults_alone_make_an_agent(void **state)
     assert_true(s->routes[1].signals[SIGNAL_SPANS] && s->routes[2].signals[SIGNAL_METRICS]);
     assert_int_equal(s->routes[1].exporters[0], 1);
     unload(&l);
+}
+
+static void circles_are_told(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *endpoint, *listen, *socket;
+        bool circle;
+    } rows[] = {
+        {"http://localhost:4317", "127.0.0.1:4317", "/s", true},
+        {"http://localhost:4317/", "0.0.0.0:4317", "/s", true},
+        {"http://10.0.0.1:4317", "10.0.0.1:4317", "/s", true},
+        {"http://10.0.0.2:4317", "10.0.0.1:4317", "/s", false},
+        {"http://[::1]:4317", "[::]:4317", "/s", true},
+        {"http://localhost:4318", "127.0.0.1:4317", "/s", false},
+        {"http://localhost:431", "127.0.0.1:4317", "/s", false},
+        {"http://localhost:4317", "", "/s", false},
+        {"unix:///s", "", "/s", true},
+        {"unix:///t", "", "/s", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct settings_flag flags[] = {
+            {"--otlp-endpoint", "otlp-endpoint", rows[i].endpoint, false},
+            {"--otlp-listen", "otlp-listen", rows[i].listen, false},
+            {"--socket", "socket", rows[i].socket, false},
+        };
+        struct settings_input input = {.flags = flags, .flag_count = 3};
+        struct loaded l = load_input(input);
+        if ((l.result == SETTINGS_MISTAKEN) != rows[i].circle)
+            fail_msg("%s, %s: %d", rows[i].endpoint, rows[i].listen, l.result);
+        assert_true(!rows[i].circle || has_mistake(&l, "is the agent itself"));
+        unload(&l);
+        input.dev = true;
+        l = load_input(input);
+        assert_int_equal(l.mistakes.count, 0);
+        unload(&l);
+    }
 }
 
 static void the_stronger_wins(void **state)
@@ -267,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_alone_make_an_agent),
+        cmocka_unit_test(circles_are_told),
         cmocka_unit_test(the_stronger_wins),
         cmocka_unit_test(the_environment_addresses_every_setting),
         cmocka_unit_test(flags_are_paths_or_dashes),

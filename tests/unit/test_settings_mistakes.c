@@ -150,12 +150,13 @@ static void too_many_mistakes_are_counted(void **state)
     (void)state;
     char *yaml = calloc(1, 16384);
     assert_non_null(yaml);
+    strcpy(yaml, "otlp_listen: ''\n"); // or a warning would be counted too
     for (int i = 0; i < 1200; i++)
         sprintf(yaml + strlen(yaml), "k%d: 1\n", i);
     struct loaded l = load_text(yaml);
     assert_int_equal(l.mistakes.count, SETTINGS_MISTAKES_MAX);
-    assert_int_equal(l.mistakes.errors, 1001); // a thousand keys, and that there are more
-    assert_int_equal(l.mistakes.left_off, 901);
+    assert_int_equal(l.mistakes.errors, 1000); // 999 keys, and that there are more
+    assert_int_equal(l.mistakes.left_off, 900);
     unload(&l);
     free(yaml);
 }
