@@ -10,10 +10,9 @@
 #include "base/loop.h"
 #include "deliver/exporter.h"
 #include "deliver/kafka.h"
+#include "deliver/kafka_worker.h"
 
 #include <librdkafka/rdkafka.h>
-#include <pthread.h>
-#include <stdatomic.h>
 
 enum kafka_state {
     KAFKA_CLOSED,   // no producer: not started, or backing off
@@ -32,17 +31,6 @@ struct kafka_slot {
     bool own_topic;          // the parcel named it
 };
 
-// A thread for librdkafka's calls that block. One at a time, always joined.
-struct kafka_worker {
-    pthread_t thread;
-    rd_kafka_t *producer;
-    bool running;
-    bool destroys;     // else it flushes
-    atomic_bool stop;  // asks a flush to end early
-    atomic_bool ended; // it will only return: join it
-    int wake_fd;
-};
-
 #define KAFKA_TOPICS 16
 
 struct kafka_exporter {
@@ -50,46 +38,46 @@ struct kafka_exporter {
     struct kafka_exporter_config config;
     struct verdict_sink sink;
     enum kafka_state state;
+    int wake_fd; // written by librdkafka and the worker
+    struct loop_io wake;
+    struct loop_deferred again; // settle, outside an offer or after a bounded turn
+    struct loop_timer timer;    // CLOSED: the back-off's end; RETIRING: purge what is left
 
     // the window
     struct kafka_slot *slots; // window_messages of them; those never used are never touched
-    uint32_t slots_used;      // the first so many have been in use
     struct kafka_slot *free_slots;
     struct kafka_slot *decided_head, *decided_tail;
-    uint32_t taken;     // slots neither free nor unused
-    size_t taken_bytes; // their payloads
-    bool starved;       // an offer was refused since the last "room again"
-    bool draining;      // flush said so
-    bool flushing;      // a flush has been asked of this producer and none was offered since
+    size_t taken_bytes;  // payloads in slots that are neither free nor unused
+    uint32_t taken;      // such slots
+    uint32_t slots_used; // the first so many have been in use
+    bool starved;        // an offer was refused since the last "room again"
+    bool draining;       // flush said so
+    bool flushing;       // a flush has been asked of this producer and none was offered since
     bool freeing;
+
+    // refused batches
+    bool alone;           // this producer sends one by one
+    bool size_refused;    // a batch was refused for its size
+    bool alone_refused;   // and a record was found that is at fault
+    bool purging;         // RETIRING: the queue is purged, then what is in flight given up
+    uint64_t batch_bytes; // batch.size, smaller after batches that only together were too large
+    uint64_t alone_left;  // parcels still to be sent one by one; 0: batches
 
     // the producer
     rd_kafka_conf_t *conf; // what each producer starts from
     rd_kafka_t *producer;
     rd_kafka_queue_t *reports;
     rd_kafka_topic_t *topics[KAFKA_TOPICS]; // [0]: the exporter's own
-    unsigned topics_next;                   // the next to be replaced
-    int wake_fd;                            // written by librdkafka and the worker
-    struct loop_io wake;
-    struct loop_deferred again; // settle, outside an offer or after a bounded turn
-    struct loop_timer timer;    // CLOSED: the back-off's end; RETIRING: purge what is left
     struct kafka_worker worker;
     uint64_t opened_ns;  // monotonic
     uint64_t backoff_ns; // grows with each producer that failed soon
     uint64_t wait_ns;    // before the next producer; 0: none
-    bool purging;        // RETIRING: the queue is purged, then what is in flight given up
-
-    // refused batches
-    uint64_t batch_bytes; // batch.size, smaller after batches that only together were too large
-    uint64_t alone_left;  // parcels still to be sent one by one; 0: batches
-    bool alone;           // this producer sends one by one
-    bool size_refused;    // a batch was refused for its size
-    bool alone_refused;   // and a record was found that is at fault
 
     // the own log's budget
     uint64_t log_since_ns;
-    unsigned log_lines;
     uint64_t log_suppressed;
+    unsigned log_lines;
+    unsigned topics_next; // the next topic to be replaced
 };
 
 // kafka.c

@@ -4,7 +4,6 @@
 #include "deliver/kafka_conf.h"
 #include "deliver/kafka_exporter.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,52 +16,8 @@
 #define PURGE_AGAIN_NS (500 * NS_PER_MS)
 #define BATCH_BYTES_MIN 16384u
 #define TOPIC_NAME_MAX 249 // Kafka's own limit
-#define FLUSH_SLICE_MS 100
 #define CLOSE_ROUND_MS 100
 #define CLOSE_ROUNDS 30
-
-// ---- the worker
-
-static void *worker_main(void *arg)
-{
-    struct kafka_worker *worker = arg;
-    if (worker->destroys)
-        rd_kafka_destroy(worker->producer);
-    else
-        while (!atomic_load(&worker->stop) &&
-               rd_kafka_flush(worker->producer, FLUSH_SLICE_MS) == RD_KAFKA_RESP_ERR__TIMED_OUT)
-            ;
-    atomic_store(&worker->ended, true);
-    uint64_t one = 1;
-    while (write(worker->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
-        ;
-    return NULL;
-}
-
-static bool worker_start(struct kafka_exporter *kafka, bool destroys)
-{
-    struct kafka_worker *worker = &kafka->worker;
-    assert(!worker->running);
-    worker->producer = kafka->producer;
-    worker->destroys = destroys;
-    worker->wake_fd = kafka->wake_fd;
-    atomic_store(&worker->stop, false);
-    atomic_store(&worker->ended, false);
-    // Signals are the loop's.
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    worker->running = pthread_create(&worker->thread, NULL, worker_main, worker) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return worker->running;
-}
-
-static void worker_join(struct kafka_worker *worker)
-{
-    if (worker->running)
-        pthread_join(worker->thread, NULL);
-    worker->running = false;
-}
 
 // ---- open
 
@@ -228,21 +183,19 @@ static void reap(struct kafka_exporter *kafka)
     let_go(kafka);
     learn(kafka);
     kafka->state = KAFKA_REAPING;
-    if (!worker_start(kafka, true))
+    if (!kafka_worker_start(&kafka->worker, KAFKA_DESTROY, kafka->producer, kafka->wake_fd))
         rd_kafka_destroy(kafka->producer); // no thread to be had: the loop waits
     kafka->producer = NULL;
 }
 
 void kafka_producer_step(struct kafka_exporter *kafka)
 {
-    if (kafka->worker.running && atomic_load(&kafka->worker.ended))
-        worker_join(&kafka->worker);
     if (kafka->state == KAFKA_RETIRING && kafka->taken == 0) {
-        atomic_store(&kafka->worker.stop, true);
-        if (!kafka->worker.running)
+        kafka_worker_stop(&kafka->worker); // a flush, if any
+        if (kafka_worker_idle(&kafka->worker))
             reap(kafka);
     }
-    if (kafka->state != KAFKA_REAPING || kafka->worker.running)
+    if (kafka->state != KAFKA_REAPING || !kafka_worker_idle(&kafka->worker))
         return;
     kafka->state = KAFKA_CLOSED;
     if (kafka->wait_ns == 0)
@@ -253,14 +206,15 @@ void kafka_producer_step(struct kafka_exporter *kafka)
 
 void kafka_producer_flush(struct kafka_exporter *kafka)
 {
-    if (!kafka->worker.running)
-        kafka->flushing = worker_start(kafka, false);
+    if (kafka_worker_idle(&kafka->worker))
+        kafka->flushing =
+            kafka_worker_start(&kafka->worker, KAFKA_FLUSH, kafka->producer, kafka->wake_fd);
 }
 
 void kafka_producer_close(struct kafka_exporter *kafka)
 {
-    atomic_store(&kafka->worker.stop, true);
-    worker_join(&kafka->worker);
+    kafka_worker_stop(&kafka->worker);
+    kafka_worker_join(&kafka->worker);
     loop_timer_stop(&kafka->timer);
     if (!kafka->producer)
         return;

@@ -12,18 +12,18 @@
 
 // What the sink refuses for good, and the verdict's reason. All else is tried again.
 static const struct refusal {
-    rd_kafka_resp_err_t error;
     const char *reason;
+    rd_kafka_resp_err_t error;
     bool by_size;
 } refusals[] = {
-    {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, "message_too_large", true},
-    {RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, "message_too_large", true},
-    {RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, "message_too_large", true},
-    {RD_KAFKA_RESP_ERR_INVALID_MSG, "invalid_message", false},
-    {RD_KAFKA_RESP_ERR_INVALID_RECORD, "invalid_record", false},
-    {RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, "invalid_timestamp", false},
-    {RD_KAFKA_RESP_ERR_POLICY_VIOLATION, "policy_violation", false},
-    {RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT, "unsupported_format", false},
+    {"message_too_large", RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, true},
+    {"message_too_large", RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, true},
+    {"message_too_large", RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE, true},
+    {"invalid_message", RD_KAFKA_RESP_ERR_INVALID_MSG, false},
+    {"invalid_record", RD_KAFKA_RESP_ERR_INVALID_RECORD, false},
+    {"invalid_timestamp", RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, false},
+    {"policy_violation", RD_KAFKA_RESP_ERR_POLICY_VIOLATION, false},
+    {"unsupported_format", RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT, false},
 };
 
 static const struct refusal *refusal_of(rd_kafka_resp_err_t error)

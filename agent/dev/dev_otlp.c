@@ -177,8 +177,11 @@ void dev_otlp_free(struct dev_otlp *otlp)
 {
     if (!otlp)
         return;
-    while (otlp->connections)
-        connection_free(otlp->connections);
+    struct connection *next;
+    for (struct connection *connection = otlp->connections; connection; connection = next) {
+        next = connection->next;
+        connection_free(connection);
+    }
     loop_io_stop(&otlp->listener);
     if (otlp->fd >= 0)
         close(otlp->fd);
