@@ -11,7 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CLIENT_VERSION "0.1.0"
 #define FLUSH_EVERY 256 // records without the agent's word
 
 // Field numbers of native.proto.
@@ -58,7 +57,8 @@ int sluice_build_hello(struct sluice *sluice, const struct sluice_options *optio
     uint8_t *frame = encoder.at;
     uint8_t *body = sluice_encode_begin(&encoder, NATIVE_HELLO);
     sluice_encode_text(&encoder, HELLO_NAME, "libsluice", 9);
-    sluice_encode_text(&encoder, HELLO_VERSION, CLIENT_VERSION, sizeof CLIENT_VERSION - 1);
+    sluice_encode_text(&encoder, HELLO_VERSION, SLUICE_CLIENT_VERSION,
+                       sizeof SLUICE_CLIENT_VERSION - 1);
     sluice_encode_bytes(&encoder, HELLO_STREAM, stream, sizeof stream);
     uint8_t *process = sluice_encode_begin(&encoder, HELLO_PROCESS);
     sluice_encode_varint(&encoder, PROCESS_PID, (uint64_t)getpid());
