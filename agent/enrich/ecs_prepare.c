@@ -220,6 +220,14 @@ static void set_level(struct record *record)
         set_plain(&record->own, ECS_LOG_LEVEL, name.data, name.size);
 }
 
+// The version that this document follows is the agent's, whatever others say of theirs.
+static void set_ecs_version(struct record *record)
+{
+    fields_unset(&record->own, ECS_ECS_VERSION);
+    if (record->resource && fields_has(record->resource, ECS_ECS_VERSION))
+        set_plain(&record->own, ECS_ECS_VERSION, ECS_VERSION_TEXT, sizeof ECS_VERSION_TEXT - 1);
+}
+
 // data_stream follows the service that the record or its connection names.
 static void set_data_stream(struct ecs_encoder *encoder, struct record *record)
 {
@@ -257,7 +265,7 @@ void ecs_prepare(struct ecs_encoder *encoder, struct record *record, const uint8
         set_integer(own, ECS_EVENT_SEQUENCE, (int64_t)record->sequence);
     if (record->truncated)
         set_plain(own, ECS_LOG_FLAGS, "truncated", 9);
-    fields_unset(own, ECS_ECS_VERSION); // the one this document follows is the agent's
+    set_ecs_version(record);
     set_level(record);
     set_message(encoder, record);
     set_data_stream(encoder, record);

@@ -4,6 +4,7 @@
 
 #include "base/slice.h"
 
+#include <stdlib.h>
 #include <yajl/yajl_tree.h>
 
 // The parsed document; the test fails where it is not strict. Free with yajl_tree_free.
