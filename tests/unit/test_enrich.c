@@ -1,0 +1,455 @@
+// Ids, routes, admission and the door's books, over real logs.
+#include "enrich_fixture.h"
+
+#include "document.h"
+#include "proto/otlp_fields.h"
+#include "proto/wire.h"
+
+#define SEGMENT SPOOL_SEGMENT_MIN
+
+static struct record *new_record(struct arena *arena, const char *message)
+{
+    struct record *record = calloc(1, sizeof *record);
+    assert_non_null(record);
+    arena_init(arena, 4096, 0);
+    fields_clear(&record->own);
+    fields_set(&record->own, ECS_MESSAGE,
+               (struct value){.kind = VALUE_TEXT, .text = slice_from(message)});
+    return record;
+}
+
+static void free_record(struct record *record, struct arena *arena)
+{
+    arena_deinit(arena);
+    free(record);
+}
+
+// One log record with the message; what enrich_log says.
+static int append_log(struct house *house, const char *message, uint64_t sequence)
+{
+    struct arena arena;
+    struct record *record = new_record(&arena, message);
+    record->has_sequence = sequence != 0;
+    record->sequence = sequence;
+    memcpy(record->stream, "\x11\x22\x33\x44\x55\x66\x77\x88", 8);
+    int r = enrich_log(house->enrich, record);
+    free_record(record, &arena);
+    return r;
+}
+
+static char *long_text(size_t size)
+{
+    char *text = malloc(size + 1);
+    assert_non_null(text);
+    memset(text, 'x', size);
+    text[size] = '\0';
+    return text;
+}
+
+static void test_ids(void **state)
+{
+    (void)state;
+    struct house *house = house_new();
+    struct sink *sink = house_add(house, "kafka", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_open(house, NULL, 0, "", 1, 0);
+    assert_int_equal(append_log(house, "theirs", 0x0102), 0);
+    assert_int_equal(append_log(house, "ours", 0), 0);
+    assert_int_equal(append_log(house, "ours", 0), 0);
+    house_turn(house);
+    assert_int_equal(sink->count, 3);
+    assert_memory_equal(sink->items[0].parcel.id,
+                        "\x11\x22\x33\x44\x55\x66\x77\x88\0\0\0\0\0\0\x01\x02", 16);
+    yajl_val document = document_parse(sink->items[0].payload);
+    document_has_text(document, "event.id", "11223344556677880000000000000102");
+    document_has_number(document, "event.sequence", 258);
+    yajl_tree_free(document);
+    // Ours: the same random half, and a counter.
+    assert_memory_equal(sink->items[1].parcel.id, sink->items[2].parcel.id, 15);
+    assert_int_equal(sink->items[1].parcel.id[15] + 1, sink->items[2].parcel.id[15]);
+    document = document_parse(sink->items[1].payload);
+    document_lacks(document, "event.sequence");
+    yajl_tree_free(document);
+    struct house *other = house_new();
+    struct sink *other_sink = house_add(other, "kafka", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_open(other, NULL, 0, "", 1, 0);
+    assert_int_equal(append_log(other, "another start", 0), 0);
+    house_turn(other);
+    assert_memory_not_equal(sink->items[1].parcel.id, other_sink->items[0].parcel.id, 8);
+    house_free(other);
+    house_free(house);
+}
+
+static void test_entry_of_a_log(void **state)
+{
+    (void)state;
+    struct house *house = house_new();
+    struct sink *sink = house_add(house, "kafka", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_open(house, NULL, 0, "trace.id", 1, 0);
+    struct arena arena;
+    struct record *record = new_record(&arena, "m");
+    record->severity = 17;
+    fields_set(&record->own, ECS_TRACE_ID,
+               (struct value){.kind = VALUE_TEXT, .text = SLICE("abc")});
+    assert_int_equal(enrich_log(house->enrich, record), 0);
+    record->time_ns = 1700000000000000000u;
+    fields_unset(&record->own, ECS_TRACE_ID);
+    assert_int_equal(enrich_log(house->enrich, record), 0);
+    house_turn(house);
+    assert_int_equal(sink->items[0].parcel.severity, 17);
+    assert_int_equal(sink->items[0].parcel.signal, SIGNAL_LOGS);
+    assert_int_equal(sink->items[0].parcel.records, 1);
+    assert_int_equal(sink->items[0].parcel.time_ns, NOW_NS);
+    assert_string_equal(sink->items[0].key.data, "abc");
+    assert_int_equal(sink->items[1].parcel.time_ns, 1700000000000000000u);
+    assert_int_equal(sink->items[1].key.size, 0);
+    free_record(record, &arena);
+    house_free(house);
+}
+
+static void test_keys_of_other_kinds(void **state)
+{
+    (void)state;
+    struct house *house = house_new();
+    struct sink *sink = house_add(house, "kafka", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_open(house, NULL, 0, "labels.tenant", 1, 0);
+    struct arena arena;
+    struct record *record = new_record(&arena, "m");
+    named_values_add(&record->own.labels, &arena, SLICE("tenant"),
+                     (struct value){.kind = VALUE_INTEGER, .integer = 42});
+    assert_int_equal(enrich_log(house->enrich, record), 0);
+    house_turn(house);
+    assert_string_equal(sink->items[0].key.data, "42");
+    free_record(record, &arena);
+    house_free(house);
+}
+
+static void test_refused_settings(void **state)
+{
+    (void)state;
+    struct house *house = house_new();
+    struct sink *sink = house_add(house, "kafka", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_open(house, NULL, 0, "", 1, 0);
+    struct enrich *enrich = NULL;
+    struct enrich_target target = {.log = sink->log, .form = WIRE_OTLP};
+    struct enrich_config config = {.clock = &house->clock,
+                                   .books = &house->books,
+                                   .targets[SIGNAL_LOGS] = &target,
+                                   .target_count[SIGNAL_LOGS] = 1};
+    assert_int_equal(enrich_new(&enrich, &config), -EINVAL);
+    target.form = WIRE_ECS_JSON;
+    target.key_field = SLICE("no.such.field");
+    assert_int_equal(enrich_new(&enrich, &config), -EINVAL);
+    assert_null(enrich);
+    house_free(house);
+}
+
+static void test_a_copy_for_each_target(void **state)
+{
+    (void)state;
+    struct house *house = house_new();
+    struct sink *first = house_add(house, "one", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    struct sink *second = house_add(house, "two", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_open(house, NULL, 0, "", 3, 0);
+    assert_int_equal(append_log(house, "both", 0), 0);
+    house_turn(house);
+    assert_int_equal(first->count, 1);
+    assert_int_equal(second->count, 1);
+    assert_true(slice_equal(first->items[0].payload, second->items[0].payload));
+    assert_memory_equal(first->items[0].parcel.id, second->items[0].parcel.id, 16);
+    assert_int_equal(house->books.door[SIGNAL_LOGS].received, 1);
+    assert_int_equal(house->books.door[SIGNAL_LOGS].routed, 1);
+    house_free(house);
+}
+
+static void test_unrouted(void **state)
+{
+    (void)state;
+    struct house *house = house_new();
+    house_add(house, "kafka", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_open(house, NULL, 0, "", 0, 0);
+    assert_false(enrich_routes(house->enrich, SIGNAL_LOGS));
+    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_WAIT, 1 << 30, false), 0);
+    assert_int_equal(append_log(house, "nowhere", 0), ENRICH_REJECTED);
+    const struct otlp_run run = {.signal = SIGNAL_SPANS, .records = 3};
+    assert_int_equal(enrich_otlp(house->enrich, &run), ENRICH_REJECTED);
+    assert_int_equal(house->books.door[SIGNAL_LOGS].rejected[REJECT_UNROUTED], 1);
+    assert_int_equal(house->books.door[SIGNAL_SPANS].rejected[REJECT_UNROUTED], 3);
+    enrich_reject(house->enrich, SIGNAL_METRICS, REJECT_MALFORMED, 5);
+    assert_int_equal(house->books.door[SIGNAL_METRICS].received, 5);
+    assert_int_equal(house->books.door[SIGNAL_METRICS].rejected[REJECT_MALFORMED], 5);
+    house_free(house);
+}
+
+static void test_too_large(void **state)
+{
+    (void)state;
+    struct house *house = house_new();
+    struct sink *large = house_add(house, "one", 16 * SEGMENT, 64 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    struct sink *small = house_add(house, "two", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_open(house, NULL, 0, "", 3, 0);
+    char *text = long_text(SEGMENT);
+    // The first log would take it, the second could not: none does.
+    assert_int_equal(append_log(house, text, 0), ENRICH_REJECTED);
+    text[spool_payload_max(small->log) - 1024] = '\0';
+    assert_int_equal(append_log(house, text, 0), 0); // grows to its size in several attempts
+    house_turn(house);
+    assert_int_equal(large->count, 1);
+    yajl_val document = document_parse(large->items[0].payload);
+    document_has_text(document, "message", text);
+    yajl_tree_free(document);
+    assert_int_equal(house->books.door[SIGNAL_LOGS].received, 2);
+    assert_int_equal(house->books.door[SIGNAL_LOGS].rejected[REJECT_TOO_LARGE], 1);
+    free(text);
+    house_free(house);
+}
+
+// Appends until the log has no room for one more. Returns how many went in.
+static unsigned fill(struct house *house)
+{
+    char *text = long_text(2000);
+    unsigned count = 0;
+    while (enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_WAIT, 4096, false) == 0) {
+        assert_int_equal(append_log(house, text, 0), 0);
+        assert_true(++count < 100000);
+    }
+    free(text);
+    return count;
+}
+
+struct counted_waiter {
+    struct spool_waiter waiter; // first
+    unsigned called;
+};
+
+static void room(struct spool_waiter *waiter)
+{
+    ((struct counted_waiter *)waiter)->called++;
+}
+
+static void test_admission_of_a_log_that_asks_the_door(void **state)
+{
+    (void)state;
+    struct house *house = house_new();
+    house_add(house, "kafka", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_open(house, NULL, 0, "", 1, 0);
+    fill(house);
+    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_WAIT, 4096, true),
+                     ENRICH_BLOCKED);
+    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_REFUSE, 4096, false),
+                     ENRICH_BLOCKED);
+    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_SHED, 4096, false),
+                     ENRICH_BLOCKED);
+    struct counted_waiter waiter = {.waiter.room = room};
+    enrich_wait(house->enrich, &waiter.waiter);
+    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_SHED, 4096, true), 0);
+    house_turn(house);
+    assert_int_equal(waiter.called, 0);
+    house_confirm(house);
+    assert_int_equal(waiter.called, 1);
+    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_WAIT, 4096, false), 0);
+    // More than the log could ever promise comes when it is empty.
+    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_WAIT, 1 << 30, false), 0);
+    house_free(house);
+}
+
+static void test_waiting_is_cancelled_at_the_right_log(void **state)
+{
+    (void)state;
+    struct house *house = house_new();
+    house_add(house, "one", 16 * SEGMENT, 64 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_add(house, "two", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_open(house, NULL, 0, "", 3, 0);
+    fill(house); // the second is full first
+    struct counted_waiter waiter = {.waiter.room = room};
+    enrich_wait(house->enrich, &waiter.waiter);
+    assert_true(waiter.waiter.waiting);
+    enrich_wait_cancel(house->enrich, &waiter.waiter);
+    assert_false(waiter.waiter.waiting);
+    house_confirm(house);
+    assert_int_equal(waiter.called, 0);
+    house_free(house);
+}
+
+static void test_a_log_that_sheds_never_blocks(void **state)
+{
+    (void)state;
+    struct house *house = house_new();
+    struct sink *sink = house_add(house, "kafka", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_SHED);
+    house_open(house, NULL, 0, "", 1, 0);
+    char *text = long_text(2000);
+    for (unsigned i = 0; i < 500; i++) {
+        assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_WAIT, 4096, false), 0);
+        assert_int_equal(append_log(house, text, 0), 0);
+    }
+    house_confirm(house);
+    assert_true(sink->book->dropped[DROP_SHED] > 0);
+    assert_int_equal(sink->count + sink->book->dropped[DROP_SHED], 500);
+    assert_int_equal(house->books.door[SIGNAL_LOGS].routed, 500);
+    free(text);
+    house_free(house);
+}
+
+static void test_a_log_that_blocks_holds_every_door(void **state)
+{
+    (void)state;
+    struct house *house = house_new();
+    house_add(house, "kafka", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_BLOCK);
+    struct sink *other =
+        house_add(house, "other", 16 * SEGMENT, 64 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_open(house, NULL, 0, "", 3, 0);
+    unsigned count = fill(house);
+    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_SHED, 4096, true),
+                     ENRICH_BLOCKED);
+    house_turn(house);
+    assert_int_equal(other->count, count); // nothing half routed
+    house_free(house);
+}
+
+// A log that is full for good while the other takes: the copy is shed, the record routed.
+static void test_only_the_full_copy_is_shed(void **state)
+{
+    (void)state;
+    struct house *house = house_new();
+    struct sink *small = house_add(house, "small", SEGMENT, 2 * SEGMENT, SPOOL_WHEN_FULL_SHED);
+    struct sink *large = house_add(house, "large", SEGMENT, 32 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_open(house, NULL, 0, "", 3, 0);
+    char *text = long_text(2000);
+    for (unsigned i = 0; i < 300; i++)
+        assert_int_equal(append_log(house, text, 0), 0);
+    house_turn(house);
+    assert_int_equal(large->count, 300);
+    assert_true(small->count > 0 && small->count < 300);
+    assert_int_equal(small->book->dropped[DROP_SHED], 300 - small->count);
+    free(text);
+    house_free(house);
+}
+
+static size_t put_attribute(uint8_t *out, const char *name, const char *value)
+{
+    uint8_t any[256];
+    uint8_t pair[512];
+    uint8_t *end = wire_put_bytes(any, OTLP_ANY_STRING, value, strlen(value));
+    size_t any_size = (size_t)(end - any);
+    end = wire_put_bytes(pair, OTLP_KEY_VALUE_KEY, name, strlen(name));
+    end = wire_put_bytes(end, OTLP_KEY_VALUE_VALUE, any, any_size);
+    return (size_t)(wire_put_bytes(out, OTLP_RESOURCE_ATTRIBUTES, pair, (size_t)(end - pair)) -
+                    out);
+}
+
+// The keys of the Resource in a fragment, each followed by a space.
+static void resource_keys(struct slice payload, char *keys, size_t *unknown)
+{
+    struct wire_cursor cursor = wire_cursor_of(payload.data, payload.size);
+    struct wire_field field;
+    assert_int_equal(wire_next(&cursor, &field), 0);
+    assert_true(wire_is(&field, OTLP_REQUEST_RESOURCES, WIRE_BYTES));
+    assert_true(cursor.at == cursor.end);
+    cursor = wire_inside(&field);
+    assert_int_equal(wire_next(&cursor, &field), 0);
+    assert_true(wire_is(&field, OTLP_RUN_RESOURCE, WIRE_BYTES));
+    struct wire_cursor resource = wire_inside(&field);
+    keys[0] = '\0';
+    while (wire_next(&resource, &field) == 0) {
+        struct wire_cursor pair = wire_inside(&field);
+        struct wire_field key;
+        *unknown += field.number == 99;
+        if (!wire_is(&field, OTLP_RESOURCE_ATTRIBUTES, WIRE_BYTES))
+            continue;
+        assert_int_equal(wire_next(&pair, &key), 0);
+        strncat(keys, (const char *)key.data, key.size);
+        strcat(keys, " ");
+    }
+}
+
+static void test_a_run_gets_the_attributes_it_lacks(void **state)
+{
+    (void)state;
+    const struct resource_attribute attributes[] = {
+        {SLICE("service.name"), SLICE("ours")},
+        {SLICE("deployment.environment"), SLICE("ours")},
+        {SLICE("host.name"), SLICE("ours")},
+    };
+    struct house *house = house_new();
+    struct sink *sink = house_add(house, "otlp", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_open(house, attributes, 3, "", 0, 1);
+    uint8_t resource[512];
+    size_t size = put_attribute(resource, "service.name", "theirs");
+    size += put_attribute(resource + size, "deployment.environment.name", "theirs");
+    size = (size_t)(wire_put_bytes(resource + size, 99, "?", 1) - resource);
+    const struct slice rest[] = {SLICE("\x12\x00"), SLICE("\x1a\x01u")};
+    struct otlp_run run = {.signal = SIGNAL_SPANS,
+                           .records = 7,
+                           .time_ns = 5,
+                           .severity = 17,
+                           .resource = slice_of(resource, size),
+                           .rest = rest,
+                           .rest_count = 2};
+    assert_int_equal(enrich_otlp(house->enrich, &run), 0);
+    run.signal = SIGNAL_METRICS;
+    run.resource.size = 0;
+    run.has_sequence = true;
+    run.sequence = 9;
+    assert_int_equal(enrich_otlp(house->enrich, &run), 0);
+    house_turn(house);
+    char keys[256];
+    size_t unknown = 0;
+    resource_keys(sink->items[0].payload, keys, &unknown);
+    assert_string_equal(keys, "service.name deployment.environment.name host.name ");
+    assert_int_equal(unknown, 1);
+    const struct slice payload = sink->items[0].payload;
+    assert_memory_equal(payload.data + payload.size - 5, "\x12\x00\x1a\x01u", 5);
+    assert_int_equal(sink->items[0].parcel.records, 7);
+    assert_int_equal(sink->items[0].parcel.severity, 17);
+    assert_int_equal(sink->items[0].parcel.time_ns, 5);
+    resource_keys(sink->items[1].payload, keys, &unknown);
+    assert_string_equal(keys, "service.name deployment.environment host.name ");
+    assert_int_equal(sink->items[1].parcel.signal, SIGNAL_METRICS);
+    assert_int_equal(sink->items[1].parcel.id[15], 9);
+    assert_int_equal(house->books.door[SIGNAL_SPANS].routed, 7);
+    house_free(house);
+}
+
+static void test_a_run_without_any_resource(void **state)
+{
+    (void)state;
+    struct house *house = house_new();
+    struct sink *sink = house_add(house, "otlp", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
+    house_open(house, NULL, 0, "", 0, 1);
+    const struct slice rest[] = {SLICE("\x12\x00")};
+    struct otlp_run run = {.signal = SIGNAL_SPANS, .records = 2, .rest = rest, .rest_count = 1};
+    assert_int_equal(enrich_otlp(house->enrich, &run), 0);
+    assert_int_equal(enrich_otlp(house->enrich, &run), 0);
+    char *text = long_text(SEGMENT);
+    const struct slice large[] = {slice_of(text, SEGMENT)};
+    run.rest = large;
+    assert_int_equal(enrich_otlp(house->enrich, &run), ENRICH_REJECTED);
+    house_turn(house);
+    assert_int_equal(sink->count, 2);
+    assert_true(slice_equal(sink->items[0].payload, SLICE("\x0a\x02\x12\x00")));
+    // The second run's first id follows the first run's last.
+    assert_int_equal(sink->items[0].parcel.id[15] + 2, sink->items[1].parcel.id[15]);
+    assert_int_equal(house->books.door[SIGNAL_SPANS].rejected[REJECT_TOO_LARGE], 2);
+    free(text);
+    house_free(house);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_entry_of_a_log),
+        cmocka_unit_test(test_keys_of_other_kinds),
+        cmocka_unit_test(test_refused_settings),
+        cmocka_unit_test(test_a_copy_for_each_target),
+        cmocka_unit_test(test_unrouted),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_admission_of_a_log_that_asks_the_door),
+        cmocka_unit_test(test_waiting_is_cancelled_at_the_right_log),
+        cmocka_unit_test(test_a_log_that_sheds_never_blocks),
+        cmocka_unit_test(test_a_log_that_blocks_holds_every_door),
+        cmocka_unit_test(test_only_the_full_copy_is_shed),
+        cmocka_unit_test(test_a_run_gets_the_attributes_it_lacks),
+        cmocka_unit_test(test_a_run_without_any_resource),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
