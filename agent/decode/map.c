@@ -110,6 +110,7 @@ bool map_end(struct mapper *mapper)
     mapper->ecs = map_known(mapper, KNOWN_ECS_VERSION) != NULL;
     if (mapper->ecs)
         flatten_objects(mapper);
+    mapper->severity_given = mapper->record && mapper->record->severity;
     take_rows(mapper);
     if (mapper->record) {
         map_finish_level(mapper);

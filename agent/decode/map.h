@@ -44,6 +44,7 @@ struct mapper {
     uint32_t member_of[MAP_KEYS_MAX];    // valid where present
     struct value first_message;          // the first of several "msg"
     bool ecs;                            // the line says that it is ECS already
+    bool severity_given;                 // by the caller, before map_end
     bool failed;                         // memory ran out
     bool hoists;                         // some member's object may stand for members of the line
     bool groups;                         // some member was taken out of an object such as req

@@ -266,7 +266,8 @@ bool map_take_exception(struct mapper *mapper, struct map_member *member, const 
     (void)key;
     if (map_member_is_container(member))
         return take_list(mapper, member);
-    return map_member_text(mapper, member, &text) && take_text(mapper, member, text);
+    return map_member_text(mapper, member, &text) && text.size > 0 &&
+           take_text(mapper, member, text);
 }
 
 bool map_take_traceback(struct mapper *mapper, struct map_member *member, const struct map_key *key)

@@ -65,7 +65,7 @@ bool map_member_as_text(struct mapper *mapper, const struct map_member *member, 
 bool map_take_text(struct mapper *mapper, struct map_member *member, const struct map_key *key)
 {
     struct value text;
-    return map_member_as_text(mapper, member, &text) &&
+    return map_member_as_text(mapper, member, &text) && text.text.size > 0 &&
            set(mapper, (enum ecs_field)key->field, text);
 }
 

@@ -34,7 +34,7 @@ const struct map_key map_keys[MAP_KEYS_MAX] = {
     {KEY("L"), .rule = MAP_LEVEL, .first = true},
     {KEY("levelname"), .rule = MAP_LEVEL, .known = KNOWN_LEVELNAME},
     {KEY("levelno"), .rule = MAP_LEVEL_PYTHON, .known = KNOWN_LEVELNO},
-    {KEY("severity_text"), .rule = MAP_LEVEL},
+    {KEY("severity_text"), .rule = MAP_LEVEL, .known = KNOWN_SEVERITY_TEXT},
     {KEY("severityText"), .rule = MAP_LEVEL},
     {KEY("@l"), .rule = MAP_LEVEL},
     {KEY("severity_number"), .rule = MAP_LEVEL_OTEL},

@@ -179,15 +179,18 @@ bool map_take_level(struct mapper *mapper, struct map_member *member, const stru
 {
     struct slice text = {NULL, 0};
     enum level level = LEVEL_NONE;
-    (void)key;
     if (!mapper->record)
         return false;
     if (member->value.kind == VALUE_INTEGER)
         level = level_of_pino(member->value.integer);
     else if (map_member_text(mapper, member, &text))
         level = level_of_text(text);
-    bool named_by_otlp = mapper->record->severity && text.size; // any name goes with the number
-    return (level != LEVEL_NONE || named_by_otlp) && take(mapper, level, member, text);
+    if (mapper->severity_given) { // by OTLP: its text is the name, any other level the app's own
+        bool name = key->known == KNOWN_SEVERITY_TEXT && text.size;
+        return name ? take(mapper, level, member, text)
+                    : level == level_of_severity(mapper->record->severity);
+    }
+    return level != LEVEL_NONE && take(mapper, level, member, text);
 }
 
 bool map_take_level_python(struct mapper *mapper, struct map_member *member,
@@ -197,6 +200,8 @@ bool map_take_level_python(struct mapper *mapper, struct map_member *member,
     if (!mapper->record || member->value.kind != VALUE_INTEGER)
         return false;
     enum level level = level_of_python(member->value.integer);
+    if (mapper->severity_given)
+        return level == level_of_severity(mapper->record->severity);
     return level != LEVEL_NONE && take(mapper, level, member, (struct slice){NULL, 0});
 }
 
@@ -207,8 +212,10 @@ bool map_take_level_otel(struct mapper *mapper, struct map_member *member,
     if (!mapper->record || member->value.kind != VALUE_INTEGER || member->value.integer < 1 ||
         member->value.integer > 24)
         return false;
-    if (!mapper->record->severity)
-        mapper->record->severity = (uint8_t)member->value.integer;
+    if (mapper->record->severity)
+        return level_of_severity((uint8_t)member->value.integer) ==
+               level_of_severity(mapper->record->severity);
+    mapper->record->severity = (uint8_t)member->value.integer;
     return take(mapper, LEVEL_NONE, member, (struct slice){NULL, 0});
 }
 
