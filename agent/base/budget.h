@@ -4,9 +4,9 @@
 
 #include <stdint.h>
 
-#define BUDGET_SEGMENT (1024u * 1024u) // bytes of a segment that lives in memory
-#define BUDGET_SEGMENTS_MIN 2u         // of one log: one fills while one drains
-#define BUDGET_AUTO (64u * 1024u * 1024u)
+#define BUDGET_SEGMENT ((uint64_t)1024 * 1024) // bytes of a segment that lives in memory
+#define BUDGET_SEGMENTS_MIN 2u                 // of one log: one fills while one drains
+#define BUDGET_AUTO ((uint64_t)64 * 1024 * 1024)
 
 // Bytes. Together, with a log and a window for each exporter, at most max_memory.
 struct budget {

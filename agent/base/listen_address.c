@@ -53,7 +53,7 @@ int listen_address_parse(struct listen_address *out, const char *text)
 
 int listen_address_of(int fd, char *out, size_t size)
 {
-    struct sockaddr_storage storage;
+    struct sockaddr_storage storage = {0};
     socklen_t length = sizeof storage;
     char host[INET6_ADDRSTRLEN];
     if (getsockname(fd, (struct sockaddr *)&storage, &length) < 0)

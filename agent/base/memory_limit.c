@@ -1,10 +1,10 @@
 // Reads the cgroup's memory limit, version 2 and version 1.
 #include "base/memory_limit.h"
 
-#include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,10 +15,11 @@ static uint64_t read_limit(const char *path)
     FILE *file = fopen(path, "re");
     if (!file)
         return 0;
-    uint64_t limit = 0;
-    bool read = fscanf(file, "%" SCNu64, &limit) == 1; // "max" is not a number: no limit
+    char text[64];
+    bool read = fgets(text, sizeof text, file) != NULL;
     fclose(file);
-    return read && limit < UNLIMITED ? limit : 0;
+    uint64_t limit = read ? strtoull(text, NULL, 10) : 0; // "max" is 0: no limit
+    return limit < UNLIMITED ? limit : 0;
 }
 
 static uint64_t stricter(uint64_t a, uint64_t b)
@@ -97,9 +98,10 @@ uint64_t memory_resident(void)
     FILE *file = fopen("/proc/self/statm", "re");
     if (!file)
         return 0;
-    uint64_t size, resident;
-    bool read = fscanf(file, "%" SCNu64 " %" SCNu64, &size, &resident) == 2;
+    char text[128];
+    bool read = fgets(text, sizeof text, file) != NULL;
     fclose(file);
+    const char *second = read ? strchr(text, ' ') : NULL; // size resident …, in pages
     long page = sysconf(_SC_PAGESIZE);
-    return read && page > 0 ? resident * (uint64_t)page : 0;
+    return second && page > 0 ? strtoull(second, NULL, 10) * (uint64_t)page : 0;
 }

@@ -6,6 +6,7 @@
 #include "base/settings_build.h"
 #include "base/settings_load.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@ static void add_names(struct setting_name *names, unsigned *count, const char *c
                       unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
-        strcpy(names[i].name, given[i]);
+        snprintf(names[i].name, sizeof names[i].name, "%s", given[i]);
     *count = n;
 }
 

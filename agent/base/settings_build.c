@@ -163,7 +163,8 @@ static void assign(struct assignment *a, void *object)
     const char *value = a->text;
     if (setting_is_numeric(row)) {
         uint64_t number = 0;
-        if (!number_holds(a, &number) && (!row->literal || strcmp(row->literal, row->fallback)))
+        if (!number_holds(a, &number) &&
+            (!row->literal || strcmp(row->literal, row->fallback) != 0))
             setting_parse(row, row->fallback, &number);
         store_number(object, row, number);
         setting_format(row, number, shown, sizeof shown);

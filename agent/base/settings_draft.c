@@ -1,10 +1,10 @@
 // Keeps what was given and finds the strongest.
 #include "base/settings_draft.h"
 
+#include "base/error.h"
 #include "base/settings_load.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,35 +85,50 @@ const struct setting_entry *draft_find(const struct settings_draft *draft,
     return best;
 }
 
+// Fills text, which has room for limit + 2 bytes. One byte above limit tells that there is more.
+static int read_text(int fd, size_t limit, char *text, size_t *size)
+{
+    size_t used = 0;
+    ssize_t got = 0;
+    while (used <= limit && (got = read(fd, text + used, limit + 1 - used)) > 0)
+        used += (size_t)got;
+    if (got < 0)
+        return error_from_errno();
+    if (used > limit)
+        return -EFBIG;
+    text[used] = '\0';
+    *size = used;
+    return 0;
+}
+
+static int check_regular(int fd)
+{
+    struct stat status;
+    if (fstat(fd, &status) < 0)
+        return error_from_errno();
+    if (S_ISREG(status.st_mode))
+        return 0;
+    return S_ISDIR(status.st_mode) ? -EISDIR : -EINVAL;
+}
+
 int settings_read_file(const char *path, size_t limit, char **out, size_t *size)
 {
     // O_NONBLOCK: opening a FIFO that nobody writes to must not hang.
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return -errno;
-    struct stat status;
-    char *text = NULL;
-    size_t used = 0;
-    ssize_t got = 0;
-    int r = fstat(fd, &status) < 0 ? -errno : 0;
-    if (r == 0 && !S_ISREG(status.st_mode))
-        r = S_ISDIR(status.st_mode) ? -EISDIR : -EINVAL;
-    if (r == 0 && !(text = malloc(limit + 2)))
+        return error_from_errno();
+    int r = check_regular(fd);
+    char *text = r == 0 ? malloc(limit + 2) : NULL;
+    if (text)
+        r = read_text(fd, limit, text, size);
+    else if (r == 0)
         r = -ENOMEM;
-    while (r == 0 && used <= limit && (got = read(fd, text + used, limit + 1 - used)) > 0)
-        used += (size_t)got;
-    if (r == 0 && got < 0)
-        r = -errno;
-    if (r == 0 && used > limit)
-        r = -EFBIG;
     close(fd);
     if (r < 0) {
         free(text);
         return r;
     }
-    text[used] = '\0';
     *out = text;
-    *size = used;
     return 0;
 }
 
@@ -121,11 +136,11 @@ int settings_read_file(const char *path, size_t limit, char **out, size_t *size)
 static char *value_of_file(struct settings_draft *draft, const char *path, const char *file,
                            const struct setting_place *place)
 {
-    char *text;
-    size_t size;
+    char *text = NULL;
+    size_t size = 0;
     char shown[200];
     int r = settings_read_file(file, VALUE_FILE_MAX, &text, &size);
-    if (r < 0) {
+    if (r < 0 || !text) {
         const char *why = r == -EINVAL ? "not a regular file" : strerror(-r);
         draft_mistake(draft, place, path, "cannot read the file %s that holds the value: %s",
                       draft_quote("", file, shown, sizeof shown), why);

@@ -46,7 +46,7 @@ struct settings_mistakes {
 };
 
 #define SETTINGS_MISTAKES_MAX 100
-#define SETTINGS_FILE_MAX (1024 * 1024) // bytes
+#define SETTINGS_FILE_MAX ((size_t)1024 * 1024) // bytes
 
 // mistakes->errors says how many. *out is made all the same, with the default where a value does
 // not hold: for further checks, never to run with.

@@ -5,6 +5,7 @@
 #include "base/settings_build.h"
 #include "base/settings_load.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,8 +119,8 @@ void build_attributes(struct settings *settings, struct settings_draft *draft,
     add_settings(&to);
     add_otel(&to, input->environment);
     for (size_t i = 0; i < sizeof downward / sizeof *downward; i++) {
-        char origin[100] = "environment ";
-        strcat(origin, downward[i].variable);
+        char origin[100];
+        snprintf(origin, sizeof origin, "environment %s", downward[i].variable);
         to.origin = origin;
         add(&to, downward[i].attribute, variable_of(input->environment, downward[i].variable));
     }

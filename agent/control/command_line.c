@@ -84,6 +84,7 @@ static int add_flag(const struct parse *parse, const char *name, size_t size, co
 
 static int take_set(const struct parse *parse, const char *value)
 {
+    assert(value); // the option has one
     const char *equals = strchr(value, '=');
     if (!equals) {
         snprintf(parse->error, parse->error_size, "--set %.100s: write it as NAME=VALUE", value);

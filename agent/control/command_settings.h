@@ -11,7 +11,8 @@
 struct command_context;
 struct command_line;
 
-// 0, SETTINGS_MISTAKEN (nothing was made) or -ENOMEM; mistakes are the caller's to print and to free.
+// 0, SETTINGS_MISTAKEN (nothing was made) or -ENOMEM; mistakes are the caller's to print and to
+// free.
 int command_settings_load(struct settings **out, struct settings_mistakes *mistakes,
                           const struct command_context *context, const struct command_line *line);
 

@@ -22,25 +22,25 @@ static long long sum_of(yajl_val value)
     if (!is_object(value))
         return value && YAJL_IS_INTEGER(value) ? YAJL_GET_INTEGER(value) : 0;
     long long sum = 0;
-    for (size_t i = 0; i < YAJL_GET_OBJECT(value)->len; i++)
-        sum += sum_of(YAJL_GET_OBJECT(value)->values[i]);
+    for (size_t i = 0; i < value->u.object.len; i++)
+        sum += sum_of(value->u.object.values[i]);
     return sum;
 }
 
 // One line for each reason that counted anything, in any column.
 static void print_reasons(FILE *out, yajl_val columns, const char *name, yajl_val first)
 {
-    for (size_t i = 0; i < YAJL_GET_OBJECT(first)->len; i++) {
-        const char *reason = YAJL_GET_OBJECT(first)->keys[i];
+    for (size_t i = 0; i < first->u.object.len; i++) {
+        const char *reason = first->u.object.keys[i];
         long long all = 0;
-        for (size_t c = 0; c < YAJL_GET_OBJECT(columns)->len; c++)
-            all += sum_of(member(member(YAJL_GET_OBJECT(columns)->values[c], name, yajl_t_object),
-                                 reason, yajl_t_any));
+        for (size_t c = 0; c < columns->u.object.len; c++)
+            all += sum_of(member(member(columns->u.object.values[c], name, yajl_t_object), reason,
+                                 yajl_t_any));
         if (all == 0)
             continue;
         fprintf(out, "    %-18s", reason);
-        for (size_t c = 0; c < YAJL_GET_OBJECT(columns)->len; c++) {
-            yajl_val page = YAJL_GET_OBJECT(columns)->values[c];
+        for (size_t c = 0; c < columns->u.object.len; c++) {
+            yajl_val page = columns->u.object.values[c];
             fprintf(out, " %14lld",
                     sum_of(member(member(page, name, yajl_t_object), reason, yajl_t_any)));
         }
@@ -53,24 +53,23 @@ static int print_table(FILE *out, const char *title, yajl_val columns)
 {
     if (!is_object(columns))
         return -EINVAL;
-    size_t count = YAJL_GET_OBJECT(columns)->len;
+    size_t count = columns->u.object.len;
     fprintf(out, "%-22s", title);
     for (size_t c = 0; c < count; c++) {
-        fprintf(out, " %14s", YAJL_GET_OBJECT(columns)->keys[c]);
-        if (!is_object(YAJL_GET_OBJECT(columns)->values[c]))
+        fprintf(out, " %14s", columns->u.object.keys[c]);
+        if (!is_object(columns->u.object.values[c]))
             return -EINVAL;
     }
     fputc('\n', out);
-    yajl_val first = count ? YAJL_GET_OBJECT(columns)->values[0] : NULL;
-    for (size_t i = 0; first && i < YAJL_GET_OBJECT(first)->len; i++) {
-        const char *name = YAJL_GET_OBJECT(first)->keys[i];
+    yajl_val first = count ? columns->u.object.values[0] : NULL;
+    for (size_t i = 0; first && i < first->u.object.len; i++) {
+        const char *name = first->u.object.keys[i];
         fprintf(out, "  %-20s", name);
         for (size_t c = 0; c < count; c++)
-            fprintf(out, " %14lld",
-                    sum_of(member(YAJL_GET_OBJECT(columns)->values[c], name, yajl_t_any)));
+            fprintf(out, " %14lld", sum_of(member(columns->u.object.values[c], name, yajl_t_any)));
         fputc('\n', out);
-        if (is_object(YAJL_GET_OBJECT(first)->values[i]))
-            print_reasons(out, columns, name, YAJL_GET_OBJECT(first)->values[i]);
+        if (is_object(first->u.object.values[i]))
+            print_reasons(out, columns, name, first->u.object.values[i]);
     }
     return 0;
 }

@@ -413,8 +413,12 @@ void http_endpoint_free(struct http_endpoint *endpoint)
 {
     if (!endpoint)
         return;
-    while (endpoint->connections)
-        connection_close(endpoint->connections);
+    struct http_connection *next;
+    for (struct http_connection *connection = endpoint->connections; connection;
+         connection = next) {
+        next = connection->next;
+        connection_close(connection);
+    }
     loop_io_stop(&endpoint->io);
     if (endpoint->fd >= 0)
         close(endpoint->fd);

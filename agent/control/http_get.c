@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define DEADLINE (5 * NS_PER_S)
-#define ANSWER_MAX (1024 * 1024)
+#define ANSWER_MAX ((size_t)1024 * 1024)
 
 static int wait_for(int fd, short events, uint64_t until)
 {
@@ -112,7 +112,7 @@ int http_get(const char *address, const char *path, char **body)
 {
     uint64_t until = clock_monotonic(clock_system()) + DEADLINE;
     char request[256];
-    size_t size;
+    size_t size = 0;
     int fd = connect_to(address, until);
     if (fd < 0)
         return fd;

@@ -8,14 +8,14 @@
 
 #include <cmocka.h>
 
-#define MIB (1024u * 1024u)
+#define MIB ((uint64_t)1024 * 1024)
 
 static void shares_fit(void **state)
 {
     (void)state;
     for (unsigned exporters = 1; exporters <= 16; exporters++) {
         uint64_t least = budget_least(exporters);
-        for (uint64_t memory = least; memory < 1024u * MIB; memory += 1 + memory / 7) {
+        for (uint64_t memory = least; memory < 1024 * MIB; memory += 1 + memory / 7) {
             struct budget b = budget_derive(memory, exporters);
             // Every exporter of the hungrier kind.
             uint64_t window = b.kafka_window > b.otlp_window ? b.kafka_window : b.otlp_window;

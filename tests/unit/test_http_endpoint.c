@@ -84,7 +84,7 @@ static int take_answer(int fd)
     turn();
     assert_memory_equal(answer, "HTTP/1.1 ", 9);
     assert_non_null(strstr(answer, "\r\nConnection: close\r\n"));
-    return atoi(answer + 9);
+    return (int)strtol(answer + 9, NULL, 10);
 }
 
 static const char *body(void)
@@ -174,14 +174,15 @@ static void a_head_has_a_limit(void **state)
 {
     (void)state;
     char request[HTTP_HEAD_MAX + 200];
-    size_t size = HTTP_HEAD_MAX - 1; // with its end the largest that is taken
-    memset(request, 'x', sizeof request);
-    memcpy(request, "GET /healthz HTTP/1.1\r\nA: ", 26);
-    memcpy(request + size - 4, "\r\n\r\n", 4);
+    int size = HTTP_HEAD_MAX - 1; // with its end the largest that is taken
+    char field[HTTP_HEAD_MAX];
+    memset(field, 'x', sizeof field);
+    snprintf(request, sizeof request, "GET /healthz HTTP/1.1\r\nA: %.*s\r\n\r\n", size - 30, field);
+    assert_int_equal(strlen(request), size);
     int fd = connect_client();
-    assert_int_equal(send(fd, request, size, 0), size);
+    assert_int_equal(send(fd, request, (size_t)size, 0), size);
     assert_int_equal(take_answer(fd), 200);
-    memset(request + size - 4, 'x', 4);
+    memset(request + size - 4, 'x', sizeof request - (size_t)size + 4);
     fd = connect_client();
     assert_int_equal(send(fd, request, sizeof request, 0), sizeof request);
     assert_int_equal(take_answer(fd), 431);
@@ -205,7 +206,7 @@ static void connections_have_a_limit(void **state)
     int fds[HTTP_CONNECTIONS_MAX];
     for (size_t i = 0; i < HTTP_CONNECTIONS_MAX; i++)
         fds[i] = connect_client();
-    for (size_t i = 0; i < 2 * HTTP_CONNECTIONS_MAX; i++)
+    for (int i = 0; i < 2 * HTTP_CONNECTIONS_MAX; i++)
         turn(); // one is accepted a turn
     static const char request[] = "GET /healthz HTTP/1.1\r\n\r\n";
     int late = connect_client();

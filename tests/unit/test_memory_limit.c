@@ -41,7 +41,7 @@ static uint64_t limit(void)
 static int make_root(void **state)
 {
     (void)state;
-    strcpy(root + strlen(root) - 6, "XXXXXX");
+    snprintf(root, sizeof root, "/tmp/sluice-cgroup-XXXXXX");
     return mkdtemp(root) ? 0 : -1;
 }
 

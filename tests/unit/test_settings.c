@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MIB (1024u * 1024u)
+#define MIB ((uint64_t)1024 * 1024)
 
 static void defaults_alone_make_an_agent(void **state)
 {

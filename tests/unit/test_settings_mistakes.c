@@ -150,7 +150,7 @@ static void too_many_mistakes_are_counted(void **state)
     (void)state;
     char *yaml = calloc(1, 16384);
     assert_non_null(yaml);
-    strcpy(yaml, "otlp_listen: ''\n"); // or a warning would be counted too
+    sprintf(yaml, "otlp_listen: ''\n"); // or a warning would be counted too
     for (int i = 0; i < 1200; i++)
         sprintf(yaml + strlen(yaml), "k%d: 1\n", i);
     struct loaded l = load_text(yaml);
