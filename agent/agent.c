@@ -12,6 +12,7 @@
 #include "base/loop.h"
 #include "base/own_log.h"
 #include "base/settings.h"
+#include "base/version.h"
 #include "control/http_endpoint.h"
 #include "decode/decode.h"
 #include "deliver/exporter.h"
@@ -28,10 +29,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#ifndef SLUICE_VERSION
-#define SLUICE_VERSION "0.1.0"
-#endif
 
 // Bounds the window's table, not its bytes: small documents need many.
 #define KAFKA_WINDOW_MESSAGES 65536u
@@ -177,7 +174,7 @@ static int start_enrich(struct agent *agent)
     const struct settings *settings = agent->settings;
     struct enrich_target targets[SIGNAL_COUNT][EXPORTER_MAX];
     struct enrich_config config = {
-        .clock = agent->clock, .books = &agent->books, .agent_version = SLUICE_VERSION};
+        .clock = agent->clock, .books = &agent->books, .agent_version = sluice_version()};
     struct resource_attribute *attributes =
         calloc(settings->attribute_count + 1, sizeof *attributes);
     if (!attributes)
@@ -214,6 +211,7 @@ static int start_decode(struct agent *agent)
         .max_line = agent->settings->max_line,
         .max_message = agent->settings->max_message,
         .truncated = &agent->books.receive.truncated,
+        .agent_version = sluice_version(),
     };
     return decoder_new(&agent->decoder, &config);
 }
@@ -232,7 +230,6 @@ static int start_receive(struct agent *agent)
         .loop = agent->loop,
         .clock = agent->clock,
         .decoder = agent->decoder,
-        .enrich = agent->enrich,
         .book = &agent->books.receive,
         .socket_path = agent->settings->socket.path,
         .socket_mode = (mode_t)agent->settings->socket.mode,
@@ -355,7 +352,7 @@ static void log_started(const struct agent *agent)
         {"pid", NULL, getpid()},
         {NULL, NULL, 0},
     };
-    own_log_fields(OWN_INFO, "started", fields, "sluice %s listens", SLUICE_VERSION);
+    own_log_fields(OWN_INFO, "started", fields, "sluice %s listens", sluice_version());
 }
 
 int agent_run(const struct settings *settings, const struct agent_options *options)

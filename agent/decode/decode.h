@@ -37,6 +37,11 @@ enum decode_stop {
     DECODE_CLOSE,   // the peer broke its dialect: answer what there is and close
 };
 
+// Registers for room in whichever log blocked last; cancel is safe where nothing waits.
+struct room_waiter;
+void decoder_wait(struct decoder *decoder, struct room_waiter *waiter);
+void decoder_wait_cancel(struct decoder *decoder, struct room_waiter *waiter);
+
 // Lines: state of one connection. Zeroed at the start.
 struct line_state {
     bool skipping; // inside a line that was cut: drop bytes to its end

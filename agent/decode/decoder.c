@@ -2,6 +2,7 @@
 #include "decode/decoder.h"
 
 #include "base/error.h"
+#include "enrich/enrich.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -55,4 +56,14 @@ void decoder_next_resource(struct decoder *decoder)
 {
     arena_reset(&decoder->resource_arena);
     fields_clear(&decoder->resource);
+}
+
+void decoder_wait(struct decoder *decoder, struct room_waiter *waiter)
+{
+    enrich_wait(decoder->config.enrich, waiter);
+}
+
+void decoder_wait_cancel(struct decoder *decoder, struct room_waiter *waiter)
+{
+    enrich_wait_cancel(decoder->config.enrich, waiter);
 }

@@ -300,13 +300,13 @@ size_t enrich_log_overhead(const struct enrich *enrich)
     return ecs_overhead(&enrich->encoder);
 }
 
-void enrich_wait(struct enrich *enrich, struct spool_waiter *waiter)
+void enrich_wait(struct enrich *enrich, struct room_waiter *waiter)
 {
     if (enrich->blocked)
         spool_wait(enrich->blocked, waiter);
 }
 
-void enrich_wait_cancel(struct enrich *enrich, struct spool_waiter *waiter)
+void enrich_wait_cancel(struct enrich *enrich, struct room_waiter *waiter)
 {
     for (unsigned signal = 0; signal < SIGNAL_COUNT; signal++) {
         for (size_t i = 0; waiter->waiting && i < enrich->target_count[signal]; i++)

@@ -16,7 +16,7 @@ struct clock;
 struct enrich;
 struct record;
 struct spool_log;
-struct spool_waiter;
+struct room_waiter;
 
 // What a log's payloads look like.
 enum wire_form {
@@ -99,7 +99,7 @@ void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_r
                    uint64_t records);
 
 // Registers for room in whichever log blocked last.
-void enrich_wait(struct enrich *enrich, struct spool_waiter *waiter);
-void enrich_wait_cancel(struct enrich *enrich, struct spool_waiter *waiter);
+void enrich_wait(struct enrich *enrich, struct room_waiter *waiter);
+void enrich_wait_cancel(struct enrich *enrich, struct room_waiter *waiter);
 
 #endif

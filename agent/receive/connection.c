@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/own_log.h"
-#include "enrich/enrich.h"
 #include "receive/dialect.h"
 
 #include <assert.h>
@@ -142,18 +141,28 @@ static int flush_unsent(struct connection *connection)
     return 0;
 }
 
-// Pulls the door's output; a peer that does not read holds at most one piece of it.
+// A peer that closed without reading its answers: they are dropped, what it has sent still counts.
+static void fall_mute(struct connection *connection)
+{
+    free(connection->unsent);
+    connection->unsent = NULL;
+    connection->unsent_size = 0;
+    connection->mute = true;
+}
+
+// Pulls the door's output; a peer that does not read holds at most one piece of it. 0 or -ENOMEM.
 static int flush_output(struct connection *connection)
 {
     const uint8_t *data;
     size_t size, written;
     while (connection->unsent_size == 0 && connection->door && connection->door->output &&
            (size = connection->door->output(connection, &data)) > 0) {
-        int r = write_some(connection->fd, data, size, &written);
-        if (r == 0 && written < size)
-            r = keep_unsent(connection, data + written, size - written);
-        if (r < 0)
-            return r;
+        if (connection->mute)
+            continue;
+        if (write_some(connection->fd, data, size, &written) < 0)
+            fall_mute(connection);
+        else if (written < size && keep_unsent(connection, data + written, size - written) < 0)
+            return -ENOMEM;
     }
     return 0;
 }
@@ -171,7 +180,7 @@ static void unblock(struct connection *connection)
     loop_defer(connection->receive->config.loop, &connection->again);
 }
 
-static void room_again(struct spool_waiter *waiter)
+static void room_again(struct room_waiter *waiter)
 {
     struct connection *connection =
         (struct connection *)((char *)waiter - offsetof(struct connection, waiter));
@@ -196,7 +205,7 @@ static void block(struct connection *connection)
 {
     struct receive *receive = connection->receive;
     connection->blocked = true;
-    enrich_wait(receive->config.enrich, &connection->waiter);
+    decoder_wait(receive->config.decoder, &connection->waiter);
     if (is_lines(connection))
         loop_timer_start(receive->config.loop, &connection->block_timer,
                          receive->config.block_for_ns);
@@ -309,8 +318,10 @@ static void connection_ready(struct loop_io *io, unsigned events)
         (struct connection *)((char *)io - offsetof(struct connection, io));
     check(connection);
     if (events & LOOP_WRITE) {
-        int r = flush_unsent(connection);
-        if (r == 0 && connection->unsent_size == 0)
+        int r = 0;
+        if (flush_unsent(connection) < 0)
+            fall_mute(connection);
+        if (connection->unsent_size == 0)
             r = flush_output(connection);
         if (r < 0)
             connection->unsent_size = 0;
@@ -379,7 +390,7 @@ void connection_free(struct connection *connection)
     loop_io_stop(&connection->io);
     loop_timer_stop(&connection->block_timer);
     loop_deferred_stop(&connection->again);
-    enrich_wait_cancel(receive->config.enrich, &connection->waiter);
+    decoder_wait_cancel(receive->config.decoder, &connection->waiter);
     if (connection->door && connection->door->close)
         connection->door->close(connection);
     forget_kept(connection);

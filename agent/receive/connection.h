@@ -6,9 +6,9 @@
 #define SLUICE_RECEIVE_CONNECTION_H
 
 #include "base/loop.h"
+#include "base/room_waiter.h"
 #include "decode/decode.h"
 #include "receive/receive.h"
-#include "spool/spool.h"
 
 #include <sys/socket.h>
 
@@ -43,9 +43,10 @@ struct connection {
     uint8_t *unsent; // what the socket would not take
     size_t unsent_size;
     bool end;     // the peer has closed its side
+    bool mute;    // it takes no more answers; what it has sent still counts
     bool blocked; // waits for room in a log
     bool closing; // write what is left, then close
-    struct spool_waiter waiter;
+    struct room_waiter waiter;
     struct loop_timer block_timer;
     struct loop_deferred again; // goes on with what is kept
     union {

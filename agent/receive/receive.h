@@ -14,7 +14,6 @@
 
 struct clock;
 struct decoder;
-struct enrich;
 struct loop;
 struct receive;
 
@@ -22,7 +21,6 @@ struct receive_config {
     struct loop *loop;
     struct clock *clock;
     struct decoder *decoder;
-    struct enrich *enrich; // for waiting on room only
     struct receive_book *book;
     const char *socket_path;
     mode_t socket_mode;

@@ -156,7 +156,7 @@ void pump_verdicts(void *ctx, const struct verdict *verdicts, size_t n)
         pump_schedule(log);
 }
 
-static void waiter_append(struct waiter_list *list, struct spool_waiter *waiter)
+static void waiter_append(struct waiter_list *list, struct room_waiter *waiter)
 {
     waiter->next = NULL;
     if (list->last)
@@ -166,10 +166,10 @@ static void waiter_append(struct waiter_list *list, struct spool_waiter *waiter)
     list->last = waiter;
 }
 
-static bool waiter_remove(struct waiter_list *list, struct spool_waiter *waiter)
+static bool waiter_remove(struct waiter_list *list, struct room_waiter *waiter)
 {
-    struct spool_waiter *previous = NULL;
-    struct spool_waiter *at = list->first;
+    struct room_waiter *previous = NULL;
+    struct room_waiter *at = list->first;
     for (; at && at != waiter; at = at->next)
         previous = at;
     if (!at)
@@ -193,7 +193,7 @@ static void wake_run(struct loop_deferred *deferred)
     log->waking = log->waiters;
     log->waiters = (struct waiter_list){NULL, NULL};
     while (log->waking.first) {
-        struct spool_waiter *waiter = log->waking.first;
+        struct room_waiter *waiter = log->waking.first;
         waiter_remove(&log->waking, waiter);
         waiter->waiting = false;
         waiter->room(waiter);
@@ -211,7 +211,7 @@ void pump_wake(struct spool_log *log)
         loop_defer(log->loop, &log->wake);
 }
 
-void spool_wait(struct spool_log *log, struct spool_waiter *waiter)
+void spool_wait(struct spool_log *log, struct room_waiter *waiter)
 {
     assert(log->magic == SPOOL_LOG_MAGIC);
     assert(waiter->room);
@@ -221,7 +221,7 @@ void spool_wait(struct spool_log *log, struct spool_waiter *waiter)
     waiter_append(&log->waiters, waiter);
 }
 
-void spool_wait_cancel(struct spool_log *log, struct spool_waiter *waiter)
+void spool_wait_cancel(struct spool_log *log, struct room_waiter *waiter)
 {
     assert(log->magic == SPOOL_LOG_MAGIC);
     if (!waiter->waiting)

@@ -7,6 +7,7 @@
 #define SLUICE_SPOOL_SPOOL_H
 
 #include "base/books.h"
+#include "base/room_waiter.h"
 #include "base/slice.h"
 
 #include <stdbool.h>
@@ -103,13 +104,8 @@ void spool_shed(struct spool_log *log, uint32_t records);
 
 // Called (from the loop, once) when a segment has been freed after spool_has_room said false. Wait
 // in the turn in which it said so. From inside room() the waiter may wait again.
-struct spool_waiter {
-    void (*room)(struct spool_waiter *waiter);
-    struct spool_waiter *next;
-    bool waiting;
-};
-void spool_wait(struct spool_log *log, struct spool_waiter *waiter);
-void spool_wait_cancel(struct spool_log *log, struct spool_waiter *waiter);
+void spool_wait(struct spool_log *log, struct room_waiter *waiter);
+void spool_wait_cancel(struct spool_log *log, struct room_waiter *waiter);
 
 // From now on the exporter is flushed without lingering. drained (may be NULL) is called once, from
 // the loop, when no record without a verdict is left.

@@ -14,8 +14,8 @@
 #define TRIM_AFTER_NS 2000000000ULL
 
 struct waiter_list {
-    struct spool_waiter *first;
-    struct spool_waiter *last;
+    struct room_waiter *first;
+    struct room_waiter *last;
 };
 
 struct spool_log {

@@ -80,6 +80,18 @@ void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_r
     documents.rejected += records;
 }
 
+void enrich_wait(struct enrich *enrich, struct room_waiter *waiter)
+{
+    (void)enrich;
+    (void)waiter;
+}
+
+void enrich_wait_cancel(struct enrich *enrich, struct room_waiter *waiter)
+{
+    (void)enrich;
+    (void)waiter;
+}
+
 static inline void documents_forget(void)
 {
     for (size_t i = 0; i < documents.count; i++)

@@ -217,11 +217,11 @@ static unsigned fill(struct house *house)
 }
 
 struct counted_waiter {
-    struct spool_waiter waiter; // first
+    struct room_waiter waiter; // first
     unsigned called;
 };
 
-static void room(struct spool_waiter *waiter)
+static void room(struct room_waiter *waiter)
 {
     ((struct counted_waiter *)waiter)->called++;
 }

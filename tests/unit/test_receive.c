@@ -133,7 +133,6 @@ static void open_doors(struct house *house, uint64_t block_for_ns)
         .loop = house->loop,
         .clock = clock_system(),
         .decoder = house->decoder,
-        .enrich = house->enrich,
         .book = &house->books.receive,
         .socket_path = house->path,
         .socket_mode = 0600,
@@ -413,6 +412,41 @@ static void surplus_descriptors_are_closed(void **state)
     house_free(house);
 }
 
+// A Records frame of one log without fields: count 1, ResourceLogs{ScopeLogs{LogRecord{}}}.
+static size_t put_record(char *out, uint8_t sequence)
+{
+    const char frame[] = {16,   0, 0,    0,  0x12, 14, 0x08, (char)sequence,
+                          0x10, 1, 0x1A, 8,  0x12, 6,  0x12, 4,
+                          0x1A, 2, 'x',  'y'};
+    memcpy(out, frame, sizeof frame);
+    return sizeof frame;
+}
+
+// It wrote everything and closed before our Welcome: our write fails, and what it wrote still
+// counts.
+static void a_peer_that_closed_before_the_answer_is_still_read(void **state)
+{
+    (void)state;
+    enum { RECORDS = 5000 }; // more than one read
+    struct house *house = house_new(SPOOL_WHEN_FULL_AUTO, NS_PER_S);
+    char *bytes = malloc(RECORDS * 32 + 64);
+    size_t size = 0;
+    memcpy(bytes, "\xC1SL\x01\x02\x00\x00\x00\x0A\x00", 10); // preamble, and an empty Hello
+    size = 10;
+    for (int n = 0; n < RECORDS; n++)
+        size += put_record(bytes + size, (uint8_t)(n % 100 + 1));
+    int fd = dial(house);
+    assert_int_equal(send(fd, bytes, size, MSG_NOSIGNAL), size);
+    close(fd);
+    for (int i = 0; i < TURNS_MAX && house->books.receive.connections[DIALECT_NATIVE] == 0; i++)
+        turn(house);
+    until_closed(house);
+    assert_int_equal(house->books.receive.connections[DIALECT_NATIVE], 1);
+    assert_int_equal(house->books.door[SIGNAL_LOGS].received, RECORDS);
+    free(bytes);
+    house_free(house);
+}
+
 // HTTP/2 frames of type HEADERS that end their stream: a call's trailers.
 static int count_trailers(const char *reply, size_t size)
 {
@@ -462,6 +496,7 @@ int main(void)
         cmocka_unit_test(long_lines_are_cut_and_counted),
         cmocka_unit_test(foreign_bytes_are_closed_and_counted),
         cmocka_unit_test(surplus_descriptors_are_closed),
+        cmocka_unit_test(a_peer_that_closed_before_the_answer_is_still_read),
         cmocka_unit_test(a_captured_otlp_connection_is_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,14 +230,14 @@ static void test_memory_goes_back_when_traffic_stops(void **state)
 }
 
 struct door {
-    struct spool_waiter waiter; // first
+    struct room_waiter waiter; // first
     struct fixture *fixture;
     struct door *cancels;
     unsigned called;
     bool again;
 };
 
-static void door_room(struct spool_waiter *waiter)
+static void door_room(struct room_waiter *waiter)
 {
     struct door *door = (struct door *)waiter;
     door->called++;
