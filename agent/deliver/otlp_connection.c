@@ -16,6 +16,7 @@
 
 #define READ_SIZE (16u << 10)
 #define READS_PER_TURN 4
+#define READS_OF_THE_REST 64
 #define WRITE_PER_TURN (1u << 20)
 
 struct otlp_connection {
@@ -26,9 +27,11 @@ struct otlp_connection {
     struct otlp_resolve *resolve;
     struct otlp_address addresses[OTLP_ADDRESSES_MAX];
     size_t address_count, address_next;
-    struct grpc_client *client; // from opened on
+    struct grpc_client *client; // once connected
     int fd;                     // -1: none
-    bool open;
+    bool connected;
+    bool open; // the peer's SETTINGS have come
+    bool was_open;
     bool closing;
     bool going; // a GOAWAY has come
     const char *why;
@@ -56,6 +59,7 @@ void otlp_connection_close(struct otlp_connection *connection, const char *why)
     if (connection->closing)
         return;
     connection->closing = true;
+    connection->connected = false;
     connection->open = false;
     connection->why = why;
     loop_timer_stop(&connection->connect_timer);
@@ -82,10 +86,22 @@ static void watch(struct otlp_connection *connection, unsigned events)
         otlp_connection_close(connection, "cannot watch the socket");
 }
 
+// The peer may have answered before it closed; a write fails before that is read.
+static void read_rest(struct otlp_connection *connection)
+{
+    uint8_t buffer[READ_SIZE];
+    ssize_t n;
+    for (int i = 0; i < READS_OF_THE_REST; i++) {
+        n = recv(connection->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+        if (n <= 0 || grpc_client_feed(connection->client, buffer, (size_t)n) < 0)
+            return;
+    }
+}
+
 void otlp_connection_flush(struct otlp_connection *connection)
 {
     size_t budget = WRITE_PER_TURN;
-    if (!connection->open)
+    if (!connection->connected)
         return;
     while (budget > 0) {
         if (connection->pending_size == 0)
@@ -97,7 +113,9 @@ void otlp_connection_flush(struct otlp_connection *connection)
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && errno != EAGAIN) {
-            otlp_connection_close(connection, "the connection broke while writing");
+            read_rest(connection);
+            otlp_connection_close(connection,
+                                  connection->going ? NULL : "the connection broke while writing");
             return;
         }
         if (n < 0)
@@ -117,7 +135,7 @@ void otlp_connection_flush(struct otlp_connection *connection)
 static void read_turn(struct otlp_connection *connection)
 {
     uint8_t buffer[READ_SIZE];
-    for (int i = 0; i < READS_PER_TURN && connection->open; i++) {
+    for (int i = 0; i < READS_PER_TURN && connection->connected; i++) {
         ssize_t n = recv(connection->fd, buffer, sizeof buffer, MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
             continue;
@@ -145,32 +163,36 @@ static void client_going_away(void *ctx)
     connection->going = true;
 }
 
-static void open_ready(struct otlp_connection *connection, unsigned events)
+static void connected_ready(struct otlp_connection *connection, unsigned events)
 {
+    struct otlp_connection_events *owner = &connection->config.events;
     bool was_going = connection->going;
     if (events & LOOP_READ)
         read_turn(connection);
     // Told here, outside the client's callbacks, so that the owner may do as it likes.
-    if (connection->going && !was_going && connection->open)
-        connection->config.events.going_away(connection->config.events.ctx, connection);
+    if (connection->connected && !connection->open && grpc_client_ready(connection->client)) {
+        loop_timer_stop(&connection->connect_timer);
+        connection->open = true;
+        connection->was_open = true;
+        owner->opened(owner->ctx, connection);
+    }
+    if (connection->going && !was_going && connection->connected)
+        owner->going_away(owner->ctx, connection);
     otlp_connection_flush(connection);
 }
 
-static void opened(struct otlp_connection *connection)
+static void connected(struct otlp_connection *connection)
 {
     struct grpc_client_config config = *connection->config.client;
-    struct otlp_connection_events *events = &connection->config.events;
     config.events.going_away = client_going_away;
     config.events.ctx = connection;
-    loop_timer_stop(&connection->connect_timer);
     if (grpc_client_new(&connection->client, &config) < 0) {
         otlp_connection_close(connection, "out of memory");
         return;
     }
     int on = 1;
     setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); // no matter on AF_UNIX
-    connection->open = true;
-    events->opened(events->ctx, connection);
+    connection->connected = true;
     otlp_connection_flush(connection);
 }
 
@@ -183,14 +205,14 @@ static void connect_ready(struct otlp_connection *connection)
         address_try(connection);
         return;
     }
-    opened(connection);
+    connected(connection);
 }
 
 static void io_ready(struct loop_io *io, unsigned events)
 {
     struct otlp_connection *connection = CONNECTION_OF(io, io);
-    if (connection->open)
-        open_ready(connection, events);
+    if (connection->connected)
+        connected_ready(connection, events);
     else
         connect_ready(connection);
 }
@@ -281,7 +303,7 @@ bool otlp_connection_is_open(const struct otlp_connection *connection)
 
 bool otlp_connection_was_open(const struct otlp_connection *connection)
 {
-    return connection->client != NULL;
+    return connection->was_open;
 }
 
 uint64_t otlp_connection_received(const struct otlp_connection *connection)

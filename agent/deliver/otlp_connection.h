@@ -15,6 +15,8 @@ struct otlp_endpoint;
 
 // Called from the loop, never from inside a function here. ctx is the owner's.
 struct otlp_connection_events {
+    // Connected, and the peer has sent its SETTINGS: it speaks HTTP/2, and how many calls it takes
+    // at once is known.
     void (*opened)(void *ctx, struct otlp_connection *connection);
     // A GOAWAY: no further calls here, those in flight go on.
     void (*going_away)(void *ctx, struct otlp_connection *connection);

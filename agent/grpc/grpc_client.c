@@ -20,6 +20,7 @@ struct grpc_client {
     struct client_fields fields;
     size_t max_response;
     struct grpc_client_call *oldest, *newest;
+    bool ready;  // the peer's SETTINGS have come
     bool closed; // takes no further call
     bool failed;
     struct h2_output output;
@@ -136,6 +137,8 @@ static int data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id
 static int frame_received(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
     struct grpc_client *client = ctx;
+    if (frame->hd.type == NGHTTP2_SETTINGS)
+        client->ready = true; // an ACK of ours cannot come first
     if (frame->hd.type == NGHTTP2_GOAWAY) {
         go_away(client);
         return 0;
@@ -336,6 +339,11 @@ int grpc_client_feed(struct grpc_client *client, const uint8_t *data, size_t siz
 size_t grpc_client_output(struct grpc_client *client, const uint8_t **data)
 {
     return h2_output_next(&client->output, client->session, data, &client->failed);
+}
+
+bool grpc_client_ready(const struct grpc_client *client)
+{
+    return client->ready;
 }
 
 bool grpc_client_finished(const struct grpc_client *client)

@@ -88,6 +88,9 @@ int grpc_client_feed(struct grpc_client *client, const uint8_t *data, size_t siz
 // The next bytes to write (0: none); valid until the next grpc_client_output or _free, so that a
 // short write can go on later. Call until it gives 0.
 size_t grpc_client_output(struct grpc_client *client, const uint8_t **data);
+// Whether the peer's SETTINGS have come. Calls made before are sent without knowing how many
+// streams it takes at once; a strict peer then ends the connection.
+bool grpc_client_ready(const struct grpc_client *client);
 // Nothing further will come or go: close the connection.
 bool grpc_client_finished(const struct grpc_client *client);
 // The connection is gone: every call left ends now, unprocessed where no byte of it was ever given

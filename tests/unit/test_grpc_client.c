@@ -84,7 +84,9 @@ static struct outcome ask(struct script *script, size_t piece)
     struct outcome outcome = {0};
     struct grpc_client *client = client_open(&owner);
     call_text(client, "hello", &outcome);
+    assert_false(grpc_client_ready(client));
     script_carry(script, client, piece);
+    assert_true(grpc_client_ready(client));
     assert_int_equal(outcome.answers + outcome.unprocessed, 1);
     grpc_client_free(client);
     nghttp2_session_del(script->session);
