@@ -34,6 +34,16 @@ void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_r
     (void)enrich, (void)signal, (void)reason, (void)rejected;
 }
 
+void enrich_wait(struct enrich *enrich, struct room_waiter *waiter)
+{
+    (void)enrich, (void)waiter;
+}
+
+void enrich_wait_cancel(struct enrich *enrich, struct room_waiter *waiter)
+{
+    (void)enrich, (void)waiter;
+}
+
 struct sample {
     const char *name;
     const char *format; // one %d

@@ -1,6 +1,6 @@
 // Lines in, ECS documents out: the real decoder and encoder, with enrich's door replaced by a list.
 //
-// A test that includes this defines enrich_admit, enrich_log and enrich_reject, so the linker never
+// A test that includes this defines every function of enrich that lines use, so the linker never
 // pulls the real ones. event.id and the like are constant here.
 #ifndef TESTS_DECODE_FIXTURE_H
 #define TESTS_DECODE_FIXTURE_H
