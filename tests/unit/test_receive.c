@@ -1,224 +1,13 @@
 // The doors with every room behind them: real sockets in, an exporter in the test out.
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "base/clock.h"
-#include "base/loop.h"
-#include "decode/decode.h"
-#include "deliver/exporter.h"
-#include "enrich/enrich.h"
-#include "receive/receive.h"
-#include "spool/spool.h"
+#include "house.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
-
-#define DOCUMENTS_MAX 20000
-#define TURNS_MAX 200000
-
-// Takes every parcel; answers at once, or keeps them until it is told to.
-struct sink {
-    struct exporter exporter; // first
-    struct verdict_sink verdicts;
-    bool holding;
-    uint64_t held[DOCUMENTS_MAX];
-    size_t held_count;
-    char *documents[DOCUMENTS_MAX];
-    size_t count;
-    uint64_t records;
-};
-
-struct house {
-    char folder[64];
-    char path[96];
-    struct loop *loop;
-    struct books books;
-    struct sink *sink;
-    struct spool_log *log;
-    struct enrich *enrich;
-    struct decoder *decoder;
-    struct receive *receive;
-};
-
-static int sink_start(struct exporter *exporter, struct verdict_sink verdicts)
-{
-    ((struct sink *)exporter)->verdicts = verdicts;
-    return 0;
-}
-
-static void answer(struct sink *sink, uint64_t position)
-{
-    struct verdict verdict = {.position = position, .kind = VERDICT_DELIVERED};
-    sink->verdicts.verdict(sink->verdicts.ctx, &verdict, 1);
-}
-
-static int sink_offer(struct exporter *exporter, const struct parcel *parcel)
-{
-    struct sink *sink = (struct sink *)exporter;
-    assert_true(sink->count < DOCUMENTS_MAX);
-    sink->documents[sink->count++] = strndup(parcel->payload.data, parcel->payload.size);
-    sink->records += parcel->records;
-    if (sink->holding)
-        sink->held[sink->held_count++] = parcel->position;
-    else
-        answer(sink, parcel->position);
-    return 0;
-}
-
-static void sink_flush(struct exporter *exporter, bool draining)
-{
-    (void)exporter;
-    (void)draining;
-}
-
-static void release(struct sink *sink)
-{
-    sink->holding = false;
-    for (size_t i = 0; i < sink->held_count; i++)
-        answer(sink, sink->held[i]);
-    sink->held_count = 0;
-}
-
-static const struct exporter_ops sink_ops = {
-    .type = "test", .start = sink_start, .offer = sink_offer, .flush = sink_flush};
-
-static void open_log(struct house *house, enum spool_when_full when_full)
-{
-    struct exporter_book *book = books_add_exporter(&house->books, "test");
-    house->sink = calloc(1, sizeof *house->sink);
-    house->sink->exporter = (struct exporter){&sink_ops, "test", book};
-    struct spool_config config = {
-        .name = "test",
-        .segment_size = SPOOL_SEGMENT_MIN,
-        .max_bytes = 4 * SPOOL_SEGMENT_MIN,
-        .when_full = when_full,
-        .loop = house->loop,
-        .clock = clock_system(),
-        .exporter = &house->sink->exporter,
-        .book = book,
-    };
-    assert_int_equal(spool_log_new(&house->log, &config), 0);
-}
-
-static void open_doors(struct house *house, uint64_t block_for_ns)
-{
-    struct enrich_target logs = {.log = house->log, .form = WIRE_ECS_JSON};
-    struct enrich_target spans = {.log = house->log, .form = WIRE_OTLP};
-    struct enrich_config enrich = {
-        .clock = clock_system(),
-        .books = &house->books,
-        .targets = {[SIGNAL_LOGS] = &logs, [SIGNAL_SPANS] = &spans},
-        .target_count = {[SIGNAL_LOGS] = 1, [SIGNAL_SPANS] = 1},
-        .agent_version = "0",
-    };
-    assert_int_equal(enrich_new(&house->enrich, &enrich), 0);
-    struct decoder_config decoder = {.enrich = house->enrich,
-                                     .clock = clock_system(),
-                                     .max_line = 16384,
-                                     .max_message = 1 << 20,
-                                     .truncated = &house->books.receive.truncated};
-    assert_int_equal(decoder_new(&house->decoder, &decoder), 0);
-    struct receive_config receive = {
-        .loop = house->loop,
-        .clock = clock_system(),
-        .decoder = house->decoder,
-        .book = &house->books.receive,
-        .socket_path = house->path,
-        .socket_mode = 0600,
-        .socket_group = "",
-        .otlp_listen = "127.0.0.1:0",
-        .max_line = decoder.max_line,
-        .max_message = decoder.max_message,
-        .block_for_ns = block_for_ns,
-    };
-    assert_int_equal(receive_new(&house->receive, &receive), 0);
-}
-
-static struct house *house_new(enum spool_when_full when_full, uint64_t block_for_ns)
-{
-    struct house *house = calloc(1, sizeof *house);
-    snprintf(house->folder, sizeof house->folder, "/tmp/sluice-receive-XXXXXX");
-    assert_non_null(mkdtemp(house->folder));
-    snprintf(house->path, sizeof house->path, "%s/s.sock", house->folder);
-    assert_int_equal(loop_new(&house->loop), 0);
-    open_log(house, when_full);
-    open_doors(house, block_for_ns);
-    return house;
-}
-
-static void house_free(struct house *house)
-{
-    char lock[128];
-    receive_free(house->receive);
-    release(house->sink);
-    assert_true(books_balanced(&house->books));
-    decoder_free(house->decoder);
-    enrich_free(house->enrich);
-    spool_log_free(house->log);
-    loop_free(house->loop);
-    for (size_t i = 0; i < house->sink->count; i++)
-        free(house->sink->documents[i]);
-    free(house->sink);
-    snprintf(lock, sizeof lock, "%s.lock", house->path);
-    unlink(lock);
-    rmdir(house->folder);
-    free(house);
-}
-
-static int dial(const struct house *house)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", house->path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-static void turn(struct house *house)
-{
-    event_base_loop(loop_event_base(house->loop), EVLOOP_NONBLOCK);
-}
-
-// Turns until the sink has count documents; the bound is in turns, not in time.
-static void until_documents(struct house *house, size_t count)
-{
-    for (int i = 0; i < TURNS_MAX && house->sink->count < count; i++)
-        turn(house);
-    assert_int_equal(house->sink->count, count);
-}
-
-static void until_closed(struct house *house)
-{
-    for (int i = 0; i < TURNS_MAX && house->books.receive.open > 0; i++)
-        turn(house);
-    assert_int_equal(house->books.receive.open, 0);
-}
-
-// Writes all, turning the loop whenever the socket is full.
-static void put(struct house *house, int fd, const char *data, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
-        if (n < 0) {
-            assert_int_equal(errno, EAGAIN);
-            turn(house);
-            continue;
-        }
-        data += n;
-        size -= (size_t)n;
-    }
-}
 
 static void assert_message(const struct house *house, size_t i, const char *text)
 {
@@ -234,20 +23,20 @@ static void lines_arrive_however_they_are_cut(void **state)
     struct house *house = house_new(SPOOL_WHEN_FULL_AUTO, NS_PER_S);
     size_t made = 0;
     for (size_t cut = 1; cut < sizeof text - 1; cut++) {
-        int fd = dial(house);
-        put(house, fd, text, cut);
-        turn(house);
-        turn(house);
-        put(house, fd, text + cut, sizeof text - 1 - cut);
+        int fd = house_dial(house);
+        house_put(house, fd, text, cut);
+        house_turn(house);
+        house_turn(house);
+        house_put(house, fd, text + cut, sizeof text - 1 - cut);
         close(fd);
-        until_documents(house, made + 4);
+        house_until_documents(house, made + 4);
         assert_message(house, made, "one");
         assert_message(house, made + 1, "two");
         assert_message(house, made + 2, "three");
         assert_message(house, made + 3, "four");
         made += 4;
     }
-    until_closed(house);
+    house_until_closed(house);
     assert_int_equal(house->books.door[SIGNAL_LOGS].received, made);
     assert_int_equal(house->books.receive.connections[DIALECT_LINES], sizeof text - 2);
     house_free(house);
@@ -261,18 +50,20 @@ static void producers_do_not_mix(void **state)
     int fds[PRODUCERS];
     char line[128];
     for (int p = 0; p < PRODUCERS; p++)
-        fds[p] = dial(house);
+        fds[p] = house_dial(house);
     for (int n = 0; n < LINES; n++) {
         // Half a line from each, then the other halves: every read ends inside a line.
         for (int p = 0; p < PRODUCERS; p++)
-            put(house, fds[p], line, (size_t)snprintf(line, sizeof line, "{\"event\":\"p%02d ", p));
-        turn(house);
+            house_put(house, fds[p], line,
+                      (size_t)snprintf(line, sizeof line, "{\"event\":\"p%02d ", p));
+        house_turn(house);
         for (int p = 0; p < PRODUCERS; p++)
-            put(house, fds[p], line, (size_t)snprintf(line, sizeof line, "n%02d p%02d\"}\n", n, p));
+            house_put(house, fds[p], line,
+                      (size_t)snprintf(line, sizeof line, "n%02d p%02d\"}\n", n, p));
     }
     for (int p = 0; p < PRODUCERS; p++)
         close(fds[p]);
-    until_documents(house, PRODUCERS * LINES);
+    house_until_documents(house, PRODUCERS * LINES);
     for (size_t i = 0; i < house->sink->count; i++) {
         int first, n, last;
         const char *message = strstr(house->sink->documents[i], "\"message\":\"p");
@@ -280,7 +71,7 @@ static void producers_do_not_mix(void **state)
         assert_int_equal(sscanf(message, "\"message\":\"p%d n%d p%d\"", &first, &n, &last), 3);
         assert_int_equal(first, last);
     }
-    until_closed(house);
+    house_until_closed(house);
     house_free(house);
 }
 
@@ -291,7 +82,7 @@ static void a_full_log_pauses_the_door(void **state)
     enum { LINES = 2000 };
     struct house *house = house_new(SPOOL_WHEN_FULL_BLOCK, NS_PER_MS);
     char line[300];
-    int fd = dial(house);
+    int fd = house_dial(house);
     int written = 0;
     house->sink->holding = true;
     memset(line, 'x', sizeof line);
@@ -299,7 +90,7 @@ static void a_full_log_pauses_the_door(void **state)
     // Until a whole round of turns moves nothing: the socket is full and the door is paused.
     for (int idle = 0; written < LINES && idle < 100;) {
         ssize_t n = send(fd, line, sizeof line, MSG_NOSIGNAL);
-        turn(house);
+        house_turn(house);
         idle = n < 0 ? idle + 1 : 0;
         if (n > 0) {
             assert_int_equal(n, sizeof line);
@@ -308,12 +99,12 @@ static void a_full_log_pauses_the_door(void **state)
     }
     assert_true(house->sink->count < LINES);
     assert_true(house->sink->count <= 4 * SPOOL_SEGMENT_MIN / sizeof line);
-    release(house->sink);
+    house_release(house->sink);
     for (; written < LINES; written++)
-        put(house, fd, line, sizeof line);
+        house_put(house, fd, line, sizeof line);
     close(fd);
-    until_documents(house, LINES);
-    until_closed(house);
+    house_until_documents(house, LINES);
+    house_until_closed(house);
     assert_int_equal(house->books.exporters[0].book.dropped[DROP_SHED], 0);
     house_free(house);
 }
@@ -326,24 +117,24 @@ static void a_full_log_sheds_lines_after_a_while(void **state)
     enum { LINES = 3000 };
     struct house *house = house_new(SPOOL_WHEN_FULL_AUTO, NS_PER_MS);
     char line[300];
-    int fd = dial(house);
+    int fd = house_dial(house);
     house->sink->holding = true;
     memset(line, 'x', sizeof line);
     line[sizeof line - 1] = '\n';
     for (int n = 0; n < LINES; n++)
-        put(house, fd, line, sizeof line); // would never end if the door stayed shut
+        house_put(house, fd, line, sizeof line); // would never end if the door stayed shut
     for (int i = 0; i < TURNS_MAX && house->books.door[SIGNAL_LOGS].received < LINES; i++)
-        turn(house);
+        house_turn(house);
     struct exporter_book *book = &house->books.exporters[0].book;
     assert_int_equal(house->books.door[SIGNAL_LOGS].received, LINES);
     assert_true(book->dropped[DROP_SHED] > 0);
     assert_int_equal(book->held + book->dropped[DROP_SHED], LINES);
     uint64_t shed = book->dropped[DROP_SHED];
-    release(house->sink);
-    turn(house);
-    put(house, fd, line, sizeof line);
+    house_release(house->sink);
+    house_turn(house);
+    house_put(house, fd, line, sizeof line);
     close(fd);
-    until_closed(house);
+    house_until_closed(house);
     assert_int_equal(book->dropped[DROP_SHED], shed);
     assert_int_equal(book->delivered, LINES + 1 - shed);
     house_free(house);
@@ -355,15 +146,15 @@ static void long_lines_are_cut_and_counted(void **state)
     struct house *house = house_new(SPOOL_WHEN_FULL_AUTO, NS_PER_S);
     size_t size = 100000;
     char *line = malloc(size);
-    int fd = dial(house);
+    int fd = house_dial(house);
     memset(line, 'y', size);
     line[size - 1] = '\n';
-    put(house, fd, line, size);
-    put(house, fd, "after\n", 6);
+    house_put(house, fd, line, size);
+    house_put(house, fd, "after\n", 6);
     close(fd);
-    until_documents(house, 2);
+    house_until_documents(house, 2);
     assert_message(house, 1, "after");
-    until_closed(house);
+    house_until_closed(house);
     assert_int_equal(house->books.receive.truncated, 1);
     free(line);
     house_free(house);
@@ -374,10 +165,10 @@ static void foreign_bytes_are_closed_and_counted(void **state)
     (void)state;
     struct house *house = house_new(SPOOL_WHEN_FULL_AUTO, NS_PER_S);
     char byte;
-    int fd = dial(house);
-    put(house, fd, "\x16\x03\x01\x05\xcc", 5);
+    int fd = house_dial(house);
+    house_put(house, fd, "\x16\x03\x01\x05\xcc", 5);
     for (int i = 0; i < TURNS_MAX && house->books.receive.connections[DIALECT_FOREIGN] == 0; i++)
-        turn(house);
+        house_turn(house);
     assert_int_equal(recv(fd, &byte, 1, 0), 0);
     close(fd);
     assert_int_equal(house->books.receive.connections[DIALECT_FOREIGN], 1);
@@ -390,7 +181,7 @@ static void surplus_descriptors_are_closed(void **state)
     (void)state;
     struct house *house = house_new(SPOOL_WHEN_FULL_AUTO, NS_PER_S);
     _Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {0};
-    int ends[2], fd = dial(house);
+    int ends[2], fd = house_dial(house);
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     struct iovec part = {"with descriptors\n", 17};
     struct msghdr message = {.msg_iov = &part,
@@ -402,12 +193,12 @@ static void surplus_descriptors_are_closed(void **state)
     memcpy(CMSG_DATA(header), (int[]){ends[1], ends[1]}, 2 * sizeof(int));
     assert_int_equal(sendmsg(fd, &message, 0), 17);
     close(ends[1]);
-    until_documents(house, 1);
+    house_until_documents(house, 1);
     char byte;
     assert_int_equal(read(ends[0], &byte, 1), 0); // every copy of the writing end is closed
     close(ends[0]);
     close(fd);
-    until_closed(house);
+    house_until_closed(house);
     assert_int_equal(house->books.receive.surplus_fds, 2);
     house_free(house);
 }
@@ -435,12 +226,12 @@ static void a_peer_that_closed_before_the_answer_is_still_read(void **state)
     size = 10;
     for (int n = 0; n < RECORDS; n++)
         size += put_record(bytes + size, (uint8_t)(n % 100 + 1));
-    int fd = dial(house);
+    int fd = house_dial(house);
     assert_int_equal(send(fd, bytes, size, MSG_NOSIGNAL), size);
     close(fd);
     for (int i = 0; i < TURNS_MAX && house->books.receive.connections[DIALECT_NATIVE] == 0; i++)
-        turn(house);
-    until_closed(house);
+        house_turn(house);
+    house_until_closed(house);
     assert_int_equal(house->books.receive.connections[DIALECT_NATIVE], 1);
     assert_int_equal(house->books.door[SIGNAL_LOGS].received, RECORDS);
     free(bytes);
@@ -470,11 +261,11 @@ static void a_captured_otlp_connection_is_served(void **state)
     assert_non_null(file);
     size_t size = fread(bytes, 1, sizeof bytes, file);
     fclose(file);
-    int fd = dial(house);
-    put(house, fd, bytes, size);
+    int fd = house_dial(house);
+    house_put(house, fd, bytes, size);
     for (int i = 0; i < TURNS_MAX && house->books.door[SIGNAL_SPANS].received == 0; i++)
-        turn(house);
-    turn(house);
+        house_turn(house);
+    house_turn(house);
     assert_true(house->books.door[SIGNAL_LOGS].received > 0);
     assert_int_equal(house->sink->records, house->books.door[SIGNAL_LOGS].routed +
                                                house->books.door[SIGNAL_SPANS].routed);
@@ -482,7 +273,7 @@ static void a_captured_otlp_connection_is_served(void **state)
         got += (size_t)n;
     assert_int_equal(count_trailers(reply, got), 2);
     close(fd);
-    until_closed(house);
+    house_until_closed(house);
     house_free(house);
 }
 
