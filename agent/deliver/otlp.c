@@ -137,11 +137,12 @@ static int otlp_offer(struct exporter *base, const struct parcel *parcel)
     }
     exporter->held_bytes += parcel->payload.size;
     exporter->filling[parcel->signal] = batch;
-    if (batch->bytes >= config->max_request || batch->records >= config->max_records)
-        batch_close(batch);
-    else if (exporter->draining || config->max_delay_ns == 0)
+    bool whole = batch->bytes >= config->max_request || batch->records >= config->max_records;
+    bool at_once = exporter->draining || config->max_delay_ns == 0;
+    if (!whole && at_once)
         otlp_send_soon(exporter); // closed at the end of the turn, with what else it brings
-    else if (first && loop_timer_start(config->loop, &batch->timer, config->max_delay_ns) < 0)
+    else if (whole ||
+             (first && loop_timer_start(config->loop, &batch->timer, config->max_delay_ns) < 0))
         batch_close(batch);
     return 0;
 }
@@ -166,10 +167,10 @@ static void list_return(struct otlp_batch_list *list)
 
 static void config_free(struct otlp_exporter *exporter)
 {
-    struct grpc_header *headers = (struct grpc_header *)(uintptr_t)exporter->client.headers;
+    struct grpc_header *headers = (struct grpc_header *)exporter->client.headers;
     for (size_t i = 0; i < exporter->client.header_count; i++) {
-        free((char *)(uintptr_t)headers[i].name);
-        free((char *)(uintptr_t)headers[i].value);
+        free((char *)headers[i].name);
+        free((char *)headers[i].value);
     }
     free(headers);
 }

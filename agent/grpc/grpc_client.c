@@ -244,9 +244,8 @@ void grpc_client_free(struct grpc_client *client)
     if (!client)
         return;
     nghttp2_session_del(client->session);
-    while (client->oldest) {
-        struct grpc_client_call *call = client->oldest;
-        call_unlink(call);
+    for (struct grpc_client_call *call = client->oldest, *next; call; call = next) {
+        next = call->newer;
         call_free(call);
     }
     client_fields_deinit(&client->fields);
@@ -358,9 +357,9 @@ void grpc_client_lost(struct grpc_client *client)
 {
     client->closed = true;
     client->failed = true;
-    while (client->oldest) {
-        struct grpc_client_call *call = client->oldest;
-        call_unlink(call);
+    // A callback may cancel another call, which stays in the list, but can start none.
+    for (struct grpc_client_call *call = client->oldest, *next; call; call = next) {
+        next = call->newer;
         if (!call->cancelled && !call->given_out) {
             client->events.unprocessed(call->ctx);
         } else if (!call->cancelled) {
@@ -370,4 +369,5 @@ void grpc_client_lost(struct grpc_client *client)
         }
         call_free(call);
     }
+    client->oldest = client->newest = NULL;
 }

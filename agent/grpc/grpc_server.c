@@ -360,8 +360,10 @@ void grpc_server_free(struct grpc_server *server)
     if (!server)
         return;
     nghttp2_session_del(server->session);
-    while (server->oldest)
-        call_free(server->oldest);
+    for (struct grpc_call *call = server->oldest, *next; call; call = next) {
+        next = call->newer;
+        call_free(call);
+    }
     assert(server->held == 0);
     free(server);
 }

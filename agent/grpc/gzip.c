@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#define ZLIB_CONST // next_in is then a pointer to const
 #include <zlib.h>
 
 #define GZIP_WINDOW (15 + 16) // 16 asks zlib for the gzip wrapper
@@ -59,7 +60,7 @@ int gzip_inflate(struct slice in, size_t max, uint8_t **out, size_t *size)
         max = UINT_MAX - 1;
     size_t capacity = max + 1 < FIRST_GUESS ? max + 1 : FIRST_GUESS;
     uint8_t *data = malloc(capacity);
-    z_stream z = {.next_in = (Bytef *)(uintptr_t)in.data, .avail_in = (uInt)in.size};
+    z_stream z = {.next_in = (const Bytef *)in.data, .avail_in = (uInt)in.size};
     if (!data || inflateInit2(&z, GZIP_WINDOW) != Z_OK) {
         free(data);
         return -ENOMEM;
@@ -97,7 +98,7 @@ int gzip_deflate(const struct slice *parts, size_t count, uint8_t **out, size_t 
     z.avail_out = (uInt)capacity;
     int r = Z_OK;
     for (size_t i = 0; i < count && r == Z_OK; i++) {
-        z.next_in = (Bytef *)(uintptr_t)parts[i].data;
+        z.next_in = (const Bytef *)parts[i].data;
         z.avail_in = (uInt)parts[i].size;
         if (z.avail_in > 0)
             r = deflate(&z, Z_NO_FLUSH);

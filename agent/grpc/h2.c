@@ -65,9 +65,9 @@ nghttp2_nv h2_field(const char *name, struct slice value)
 {
     static char empty[1];
     return (nghttp2_nv){
-        .name = (uint8_t *)(uintptr_t)name,
+        .name = (uint8_t *)name,
         .namelen = strlen(name),
-        .value = (uint8_t *)(uintptr_t)(value.size > 0 ? value.data : empty),
+        .value = (uint8_t *)(value.size > 0 ? value.data : empty),
         .valuelen = value.size,
         .flags = NGHTTP2_NV_FLAG_NONE,
     };

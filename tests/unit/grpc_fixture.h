@@ -45,8 +45,7 @@ struct peer {
 
 #define PEER_NV(name, value)                                                                       \
     {                                                                                              \
-        (uint8_t *)(uintptr_t)(name), (uint8_t *)(uintptr_t)(value), strlen(name), strlen(value),  \
-            0                                                                                      \
+        (uint8_t *)(name), (uint8_t *)(value), strlen(name), strlen(value), 0                      \
     }
 
 struct peer_stream *peer_stream(struct peer *peer, int32_t id);

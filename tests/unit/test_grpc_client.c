@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#define MIB (1u << 20)
+#define MIB ((size_t)1 << 20)
 
 struct outcome {
     unsigned answers, unprocessed;

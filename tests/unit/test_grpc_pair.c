@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "grpc_fixture.h"
 
-#define MIB (1u << 20)
+#define MIB ((size_t)1 << 20)
 
 struct outcome {
     unsigned answers, unprocessed;
@@ -142,7 +142,7 @@ static void test_pair_of_any_size(void **state)
 static void test_pair_of_large_messages(void **state)
 {
     (void)state;
-    pair_run(5 * 1024, 1024, 1, false, 16384); // 5 MiB of many parts
+    pair_run(5120, 1024, 1, false, 16384); // 5 MiB of many parts
     pair_run(5, MIB, 3, false, 65536);
     pair_run(5, MIB, 2, true, 65536);
 }

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #define PATH "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-#define MIB (1u << 20)
+#define MIB ((size_t)1 << 20)
 
 struct service {
     struct grpc_call *waiting[PEER_STREAMS];

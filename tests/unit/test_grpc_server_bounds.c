@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #define PATH "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
-#define MIB (1u << 20)
+#define MIB ((size_t)1 << 20)
 
 struct service {
     struct grpc_call *waiting[PEER_STREAMS];
@@ -113,6 +113,8 @@ static void test_hoarded_messages_are_refused(void **state)
             continue;
         refused++;
         uint64_t delay;
+        assert_true(stream->closed); // the rest of it is not wanted
+        assert_int_equal(stream->error_code, NGHTTP2_NO_ERROR);
         assert_true(status_details_retry(slice_from(stream->details), &delay));
     }
     // All twenty came whole as far as they go, so at most two can still be held.

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -70,7 +71,7 @@ static void test_refused(void **state)
     char long_text[400] = "unix:///";
     memset(long_text + 8, 'p', 300);
     assert_int_equal(otlp_endpoint_parse(long_text, &endpoint), -EINVAL);
-    memcpy(long_text, "http://h", 8);
+    snprintf(long_text, sizeof long_text, "http://%0300d", 0);
     assert_int_equal(otlp_endpoint_parse(long_text, &endpoint), -EINVAL);
 }
 
