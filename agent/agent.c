@@ -126,7 +126,7 @@ static int start_spool(struct agent *agent)
         struct spool_config config = {
             .name = agent->settings->exporters[i].name,
             .level = SPOOL_MEMORY,
-            .max_bytes = agent->budget.spool_bytes_each,
+            .max_bytes = agent->budget.spool_bytes_each - BUDGET_SEGMENT, // one is the log's slack
             .when_full = when_full(agent->settings->exporters[i].when_full),
             .loop = agent->loop,
             .clock = agent->clock,

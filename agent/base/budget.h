@@ -10,11 +10,12 @@
 
 // Bytes. Together, with a log and a window for each exporter, at most max_memory.
 struct budget {
-    uint64_t spool_bytes_each; // segments of one exporter's log, whole ones
-    uint64_t read_buffers;     // of all connections
-    uint64_t kafka_window;     // of one Kafka exporter: librdkafka's queue and buffers
-    uint64_t otlp_window;      // of one OTLP exporter: requests in flight
-    uint64_t inflate;          // request bodies at the door, inflated
+    uint64_t
+        spool_bytes_each;  // segments of one exporter's log, whole ones, the one of slack included
+    uint64_t read_buffers; // of all connections
+    uint64_t kafka_window; // of one Kafka exporter: librdkafka's queue and buffers
+    uint64_t otlp_window;  // of one OTLP exporter: requests in flight
+    uint64_t inflate;      // request bodies at the door, inflated
 };
 
 struct budget budget_derive(uint64_t max_memory, unsigned exporters);

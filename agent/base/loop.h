@@ -68,7 +68,7 @@ void loop_signal_stop(struct loop_signal *signal);
 void loop_defer(struct loop *loop, struct loop_deferred *deferred);
 void loop_deferred_stop(struct loop_deferred *deferred);
 
-// For the two libraries of libevent's own that live elsewhere: evhttp (control/) and evdns.
+// For the parts of libevent that live elsewhere: evdns, and a test that turns the loop by hand.
 struct event_base *loop_event_base(struct loop *loop);
 // Created at first use, so that an agent that resolves nothing opens no sockets. NULL where
 // /etc/resolv.conf is unusable.

@@ -129,6 +129,18 @@ static bool reaches(const char *endpoint, const char *listen)
     return strcmp(host, own) == 0 || (is_local(host) && is_local(own));
 }
 
+static void leave_unrouted(struct settings *settings, unsigned exporter)
+{
+    for (unsigned i = 0; i < settings->route_count; i++) {
+        struct route_settings *route = &settings->routes[i];
+        unsigned kept = 0;
+        for (unsigned k = 0; k < route->exporter_count; k++)
+            if (route->exporters[k] != exporter)
+                route->exporters[kept++] = route->exporters[k];
+        route->exporter_count = kept;
+    }
+}
+
 void build_no_circle(struct settings *settings, struct settings_draft *draft)
 {
     const struct setting_row *row = setting_row_find(SCOPE_EXPORTER, "endpoint");
@@ -151,9 +163,11 @@ void build_no_circle(struct settings *settings, struct settings_draft *draft)
                           "\"%s\" is the agent itself; set the collector's address, or otlp_listen "
                           "to another port or \"\"",
                           endpoint);
-        else
+        else {
+            leave_unrouted(settings, i);
             draft_warn(draft, &nowhere, path,
-                       "the default is the agent itself, so spans would go in circles; set the "
+                       "the default is the agent itself, so spans and metrics are refused; set the "
                        "collector's address");
+        }
     }
 }

@@ -53,7 +53,14 @@ static void defaults_alone_make_an_agent(void **state)
     assert_true(s->routes[0].signals[SIGNAL_LOGS] && !s->routes[0].signals[SIGNAL_SPANS]);
     assert_int_equal(s->routes[0].exporters[0], 0);
     assert_true(s->routes[1].signals[SIGNAL_SPANS] && s->routes[2].signals[SIGNAL_METRICS]);
-    assert_int_equal(s->routes[1].exporters[0], 1);
+    // The default endpoint is the agent's own port: told, and not used.
+    assert_int_equal(s->routes[1].exporter_count, 0);
+    assert_true(has_mistake(&l, "spans and metrics are refused"));
+    unload(&l);
+    const struct settings_flag flag = {"--otlp-endpoint", "otlp-endpoint", "http://c:4317", false};
+    l = load_input((struct settings_input){.flags = &flag, .flag_count = 1});
+    assert_int_equal(l.settings->routes[1].exporter_count, 1);
+    assert_int_equal(l.settings->routes[1].exporters[0], 1);
     unload(&l);
 }
 
