@@ -130,6 +130,13 @@ static void read_token(struct json_scanner *scanner, const struct json_token *to
     }
 }
 
+static const char *skip_space(const char *at, const char *end)
+{
+    while (at < end && *at && strchr(" \t\r\n", *at))
+        at++;
+    return at;
+}
+
 static bool holds(struct slice text, const char *word)
 {
     return memmem(text.data, text.size, word, strlen(word)) != NULL;
@@ -163,6 +170,22 @@ static bool has_odd_space(struct slice text)
     return memchr(text.data, '\v', text.size) || memchr(text.data, '\f', text.size);
 }
 
+// A string without its end after a whole value.
+static bool ends_in_open_string(struct slice text)
+{
+    struct arena arena;
+    struct json_scanner scanner;
+    struct json_token token;
+    const char *end = text.data + text.size;
+    arena_init(&arena, 1 << 16, 0);
+    json_scanner_init(&scanner, &arena, text, 7);
+    const char *at = json_scan_value(&scanner, skip_space(text.data, end), &token);
+    at = at ? skip_space(at, end) : NULL;
+    bool open = at && at < end && *at == '"' && !json_scan_string(&scanner, at + 1, &token);
+    arena_deinit(&arena);
+    return open;
+}
+
 // The permitted disagreements: what the two say, and what the text must hold for it.
 static const struct permitted {
     const char *reason;
@@ -174,6 +197,7 @@ static const struct permitted {
      has_control},
     {"broken UTF-8 is repaired; yajl refuses it", true, false, is_broken_utf8},
     {"yajl takes \\v and \\f for space; RFC 8259 does not", false, true, has_odd_space},
+    {"yajl overlooks an unfinished string after the value", false, true, ends_in_open_string},
     {"a lone surrogate is U+FFFD; yajl writes ?", true, true, has_surrogate},
     {"yajl lets overlong UTF-8 and surrogates in UTF-8 pass", true, true, is_broken_utf8},
 };
@@ -213,18 +237,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice text = slice_of(size ? (const char *)data : "", size);
-    const char *end = text.data + text.size, *at = text.data;
+    const char *end = text.data + text.size;
     struct arena arena;
     struct json_scanner scanner;
     struct json_token token;
     struct events yajls = {0}, ours = {0};
     arena_init(&arena, 1 << 16, 0);
     json_scanner_init(&scanner, &arena, text, 7);
-    while (at < end && strchr(" \t\r\n", *at) && *at)
-        at++;
-    const char *after = json_scan_value(&scanner, at, &token);
-    while (after && after < end && strchr(" \t\r\n", *after) && *after)
-        after++;
+    const char *after = json_scan_value(&scanner, skip_space(text.data, end), &token);
+    after = after ? skip_space(after, end) : NULL;
     bool accepted = after == end && after;
     bool yajl_accepted = read_with_yajl(text, &yajls);
     if (accepted != yajl_accepted && !may_disagree(text, accepted, yajl_accepted))
