@@ -5,6 +5,8 @@
 #include "proto/otlp_fields.h"
 #include "proto/wire.h"
 
+#include <errno.h>
+
 #define SEGMENT SPOOL_SEGMENT_MIN
 
 static struct record *new_record(struct arena *arena, const char *message)
