@@ -93,7 +93,7 @@ void *arena_grow(struct arena *arena, void *old, size_t old_size, size_t size)
         }
     }
     void *out = arena_alloc(arena, size);
-    if (out && old_size)
+    if (out && old && old_size)
         memcpy(out, old, old_size < size ? old_size : size);
     return out;
 }

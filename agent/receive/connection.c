@@ -77,6 +77,7 @@ static int keep(struct connection *connection, const uint8_t *data, size_t size)
     int r = grow_kept(connection, size);
     if (r < 0)
         return r;
+    assert(connection->kept);
     memcpy(connection->kept, data, size);
     connection->kept_size = size;
     return 0;
@@ -421,14 +422,19 @@ static void shed_blocked(struct connection *connection)
     }
 }
 
+// Whether the first connection is still this one: what it reads may have ended and freed it.
+static bool is_first(const struct receive *receive, const struct connection *connection)
+{
+    return receive->connections == connection;
+}
+
 void connection_sweep(struct connection *connection)
 {
     struct receive *receive = connection->receive;
-    size_t before = receive->open;
+    assert(is_first(receive, connection));
     if (connection->blocked)
         shed_blocked(connection);
-    // read_once may free the connection; then there is one fewer.
-    for (int i = 0; i < SWEEP_READS && receive->open == before; i++) {
+    for (int i = 0; i < SWEEP_READS && is_first(receive, connection); i++) {
         uint64_t bytes = receive->config.book->bytes;
         if (connection->blocked || connection->closing || connection->end)
             break;
@@ -436,6 +442,6 @@ void connection_sweep(struct connection *connection)
         if (receive->config.book->bytes == bytes)
             break;
     }
-    if (receive->open == before)
+    if (is_first(receive, connection))
         connection_free(connection);
 }

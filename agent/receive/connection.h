@@ -73,7 +73,8 @@ struct receive {
 // Takes fd over. 0 or -errno (fd closed).
 int connection_new(struct receive *receive, int fd);
 void connection_free(struct connection *connection);
-// Reads until the socket is empty, bounded; for the end of a drain.
+// Reads what the first connection of the list still holds, bounded, and frees it; for the end of a
+// drain.
 void connection_sweep(struct connection *connection);
 
 // The door of a dialect, for what it was guessed from.

@@ -98,10 +98,10 @@ static void load(struct documents *documents, const char *path)
 }
 
 static void send_line(rd_kafka_t *kafka, rd_kafka_topic_t *topic, struct documents *documents,
-                      const char *line, size_t size)
+                      char *line, size_t size)
 {
     static size_t next;
-    void *payload = (void *)(size_t)line;
+    void *payload = line;
     int flags = RD_KAFKA_MSG_F_COPY;
     if (documents->count) { // they stay where they are, so they need no copy
         payload = documents->lines[next];
@@ -116,13 +116,13 @@ static void send_line(rd_kafka_t *kafka, rd_kafka_topic_t *topic, struct documen
 int main(int argc, char **argv)
 {
     static char buffer[BUFFER_SIZE];
-    struct documents documents = {0};
+    static struct documents documents;
     size_t held = 0;
     ssize_t n;
     if (argc < 4)
         return 2;
     if (argc > 4)
-        load(&documents, argv[4]);
+        load(&documents, argv[4]); // until the process ends
     rd_kafka_t *kafka = producer(argv[2]);
     rd_kafka_topic_t *topic = rd_kafka_topic_new(kafka, argv[3], NULL);
     int fd = accept_one(argv[1]);

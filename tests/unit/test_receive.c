@@ -65,11 +65,10 @@ static void producers_do_not_mix(void **state)
         close(fds[p]);
     house_until_documents(house, PRODUCERS * LINES);
     for (size_t i = 0; i < house->sink->count; i++) {
-        int first, n, last;
         const char *message = strstr(house->sink->documents[i], "\"message\":\"p");
         assert_non_null(message);
-        assert_int_equal(sscanf(message, "\"message\":\"p%d n%d p%d\"", &first, &n, &last), 3);
-        assert_int_equal(first, last);
+        message += strlen("\"message\":\"");
+        assert_memory_equal(message, message + strlen("p00 n00 "), strlen("p00")); // p07 n31 p07
     }
     house_until_closed(house);
     house_free(house);
@@ -98,7 +97,7 @@ static void a_full_log_pauses_the_door(void **state)
         }
     }
     assert_true(house->sink->count < LINES);
-    assert_true(house->sink->count <= 4 * SPOOL_SEGMENT_MIN / sizeof line);
+    assert_true(house->sink->count <= (size_t)4 * SPOOL_SEGMENT_MIN / sizeof line);
     house_release(house->sink);
     for (; written < LINES; written++)
         house_put(house, fd, line, sizeof line);
