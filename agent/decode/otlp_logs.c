@@ -67,10 +67,11 @@ static struct value text_value(struct slice text)
 static bool set_text(struct decoder *decoder, enum ecs_field field, struct slice text)
 {
     struct value value = {.kind = VALUE_TEXT};
+    if (!text.size)
+        return true;
     if (!utf8_repair(&decoder->arena, text, &value.text))
         return false;
-    if (text.size)
-        fields_set(&decoder->record.own, field, value);
+    fields_set(&decoder->record.own, field, value);
     return true;
 }
 
@@ -193,8 +194,8 @@ static bool set_own_fields(struct decoder *decoder, const struct log_view *view)
 {
     if (view->severity >= 1 && view->severity <= 24)
         decoder->record.severity = (uint8_t)view->severity;
-    struct slice level;
-    if (!utf8_repair(&decoder->arena, view->severity_text, &level))
+    struct slice level = view->severity_text;
+    if (level.size && !utf8_repair(&decoder->arena, level, &level))
         return false;
     if (level.size)
         map_value(&decoder->mapper, SLICE("severity_text"), text_value(level));

@@ -73,7 +73,7 @@ static void split_pair(struct slice pair, struct slice *key, struct slice *value
 {
     struct wire_cursor cursor = wire_cursor_of(pair.data, pair.size);
     struct wire_field field;
-    *key = *value = (struct slice){0};
+    *key = *value = SLICE("");
     while (wire_next(&cursor, &field) == 0) {
         if (wire_is(&field, OTLP_KEY_VALUE_KEY, WIRE_BYTES))
             *key = otlp_slice(&field);
