@@ -67,6 +67,7 @@ routes:
         result = measure(options, agent.socket, agent.process.pid, delivered)
         books = agent.books()
         assert not imbalance(books), imbalance(books)
+        assert books["door"]["logs"]["received"] == options.records, books
         agent.stop()
         return result
     finally:

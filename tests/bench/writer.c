@@ -11,17 +11,22 @@
 
 #define LINES 1000 // prepared once, so that the writer's own CPU time does not slow the reader
 
+// One line of exactly `bytes` bytes with its newline, as a structlog app writes at the end of a
+// request.
 static size_t make_line(char *out, size_t bytes, unsigned n)
 {
-    int size =
-        snprintf(out, bytes + 1,
-                 "{\"user_id\": \"%u\", \"item_id\": %u, \"cached\": false, "
-                 "\"duration_ms\": %u.53, \"status_code\": 200, \"event\": \"request_completed\", "
-                 "\"path\": \"/users/%u\", \"request_id\": \"req-%06u\", \"method\": \"GET\", "
-                 "\"level\": \"info\", \"trace_id\": \"9ace0a3a3a1e1dbb55cc4b1213%06x\", "
-                 "\"span_id\": \"8445095ea8%06x\", "
-                 "\"timestamp\": \"2026-11-22T19:38:25.%06uZ\", \"pad\": \"",
-                 n, n, n % 90 + 10, n, n, n, n, n);
+    int size = snprintf(out, bytes + 1,
+                        "{\"status_code\": 200, \"duration_ms\": %u.53, "
+                        "\"event\": \"request_completed\", \"path\": \"/users/%u\", "
+                        "\"request_id\": \"req-%06u\", \"method\": \"GET\", \"level\": \"info\", "
+                        "\"trace_id\": \"9ace0a3a3a1e1dbb55cc4b1213%06x\", "
+                        "\"span_id\": \"8445095ea8%06x\", "
+                        "\"timestamp\": \"2026-11-22T19:38:25.%06uZ\", \"user_agent\": \"",
+                        n % 90 + 10, n, n, n + 1, n + 1, n);
+    if (size < 0 || (size_t)size + 3 > bytes) {
+        fprintf(stderr, "a line needs at least %d bytes\n", size + 3);
+        exit(2);
+    }
     size_t at = (size_t)size;
     while (at < bytes - 3)
         out[at++] = 'x';
@@ -36,7 +41,7 @@ int main(int argc, char **argv)
     size_t bytes = argc > 3 ? strtoul(argv[3], NULL, 10) : 325;
     unsigned long count = strtoul(argv[2], NULL, 10);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    char *block = malloc(LINES * (bytes + 512));
+    char *block = malloc(LINES * (bytes + 1));
     size_t starts[LINES + 1], size = 0;
     for (unsigned n = 0; n < LINES; n++) {
         starts[n] = size;

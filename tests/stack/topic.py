@@ -24,7 +24,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 def create(brokers, topic, partitions=1, config=None):
     """Makes the topic and returns when the broker serves it."""
-    admin = AdminClient({"bootstrap.servers": brokers})
+    admin = AdminClient({"bootstrap.servers": brokers, "log_level": 4})
     for future in admin.create_topics([NewTopic(topic, partitions, 1, config=config or {})]).values():
         future.result(30)
 
