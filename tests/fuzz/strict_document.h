@@ -6,31 +6,65 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <yajl/yajl_tree.h>
+#include <yajl/yajl_parse.h>
 
-static inline void check_keys(yajl_val value)
+#define STRICT_KEYS_MAX 4096 // beyond, keys are no longer compared
+#define STRICT_DEPTH_MAX 128
+
+// The keys of the objects that are open.
+struct strict_keys {
+    struct slice keys[STRICT_KEYS_MAX];
+    size_t count;
+    size_t first[STRICT_DEPTH_MAX];
+    size_t depth;
+};
+
+static inline int strict_key(void *context, const unsigned char *text, size_t size)
 {
-    if (YAJL_IS_ARRAY(value))
-        for (size_t i = 0; i < value->u.array.len; i++)
-            check_keys(value->u.array.values[i]);
-    if (!YAJL_IS_OBJECT(value))
-        return;
-    for (size_t i = 0; i < value->u.object.len; i++) {
-        for (size_t j = 0; j < i && j < 64; j++) // enough to find what a fuzzer finds
-            if (strcmp(value->u.object.keys[i], value->u.object.keys[j]) == 0)
-                abort();
-        check_keys(value->u.object.values[i]);
-    }
+    struct strict_keys *keys = context;
+    char *copy = malloc(size + 1); // yajl's text is gone after the call
+    memcpy(copy, text, size);
+    struct slice key = slice_of(copy, size);
+    for (size_t i = keys->first[keys->depth - 1]; i < keys->count; i++)
+        if (slice_equal(keys->keys[i], key))
+            abort();
+    if (keys->count < STRICT_KEYS_MAX)
+        keys->keys[keys->count++] = key;
+    else
+        free(copy);
+    return 1;
+}
+
+static inline int strict_open(void *context)
+{
+    struct strict_keys *keys = context;
+    if (keys->depth == STRICT_DEPTH_MAX)
+        abort(); // Elasticsearch would refuse far less
+    keys->first[keys->depth++] = keys->count;
+    return 1;
+}
+
+static inline int strict_close(void *context)
+{
+    struct strict_keys *keys = context;
+    keys->depth--;
+    while (keys->count > keys->first[keys->depth])
+        free((void *)(uintptr_t)keys->keys[--keys->count].data);
+    return 1;
 }
 
 static inline void check_document(const char *text)
 {
-    char error[256];
-    yajl_val tree = yajl_tree_parse(text, error, sizeof error);
-    if (!tree || !YAJL_IS_OBJECT(tree) || !utf8_valid(slice_from(text)))
+    static const yajl_callbacks callbacks = {
+        .yajl_start_map = strict_open, .yajl_map_key = strict_key, .yajl_end_map = strict_close};
+    static struct strict_keys keys;
+    yajl_handle handle = yajl_alloc(&callbacks, NULL, &keys);
+    bool good = text[0] == '{' && utf8_valid(slice_from(text)) &&
+                yajl_parse(handle, (const unsigned char *)text, strlen(text)) == yajl_status_ok &&
+                yajl_complete_parse(handle) == yajl_status_ok;
+    yajl_free(handle);
+    if (!good)
         abort();
-    check_keys(tree);
-    yajl_tree_free(tree);
 }
 
 #endif
