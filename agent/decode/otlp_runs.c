@@ -4,6 +4,7 @@
 // address and every field we do not know, and holds some of the ScopeSpans; a ScopeSpans that is
 // too large alone is cut in turn, between spans, and its own other fields are repeated. What is
 // repeated is bounded: where it would be more than half of a piece, the run stays whole.
+#include "base/error.h"
 #include "decode/decoder.h"
 #include "decode/otlp_parts.h"
 
@@ -48,6 +49,7 @@ static bool parts_add(struct parts *parts, struct arena *arena, struct slice byt
         parts->items = items;
         parts->capacity = capacity;
     }
+    assert(parts->items);
     parts->items[parts->count++] = bytes;
     return true;
 }

@@ -216,8 +216,8 @@ static int copy_into(struct spool_log *log, struct slice document)
 static const struct value *label_value(const struct record *record, const struct enrich *enrich,
                                        struct slice name)
 {
-    const struct fields *layers[] = {&record->own, record->resource, &enrich->encoder.agent};
-    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+    const struct fields *const layers[3] = {&record->own, record->resource, &enrich->encoder.agent};
+    for (size_t i = 0; i < 3; i++) {
         for (uint32_t n = 0; layers[i] && n < layers[i]->labels.count; n++) {
             if (slice_equal(layers[i]->labels.items[n].name, name))
                 return &layers[i]->labels.items[n].value;

@@ -20,8 +20,8 @@
 #include <stdlib.h>
 #include <yajl/yajl_tree.h>
 
-#define AMPLIFIED (700u * 1024)
-#define COPIES_MAX 4096
+#define AMPLIFIED (300u * 1024) // a little more than one piece
+#define COPIES_MAX 1024
 #define HELD_MAX 100000
 
 static struct books books;
@@ -152,7 +152,7 @@ static void check_writers(const uint8_t *data, size_t size)
         struct wire_field again;
         uint8_t *copy = malloc(field.size + 4 * WIRE_VARINT_MAX);
         require(copy != NULL);
-        uint8_t *end = copy;
+        uint8_t *end;
         if (field.type == WIRE_BYTES) {
             end = wire_put_bytes(copy, field.number, field.data, field.size);
             require((size_t)(end - copy) == wire_bytes_size(field.number, field.size));

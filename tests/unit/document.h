@@ -17,7 +17,7 @@ static inline yajl_val document_at(yajl_val document, const char *path)
     const char *keys[16];
     size_t n = 0;
     assert_true(strlen(path) < sizeof copy);
-    strcpy(copy, path);
+    memcpy(copy, path, strlen(path) + 1);
     for (char *key = strtok(copy, "."); key; key = strtok(NULL, "."))
         keys[n++] = key;
     keys[n] = NULL;
@@ -27,16 +27,20 @@ static inline yajl_val document_at(yajl_val document, const char *path)
 static inline void document_has_text(yajl_val document, const char *path, const char *text)
 {
     yajl_val value = document_at(document, path);
-    if (!value || !YAJL_IS_STRING(value))
+    if (!value || !YAJL_IS_STRING(value)) {
         fail_msg("%s is missing or no string", path);
+        return;
+    }
     assert_string_equal(YAJL_GET_STRING(value), text);
 }
 
 static inline void document_has_number(yajl_val document, const char *path, long long number)
 {
     yajl_val value = document_at(document, path);
-    if (!value || !YAJL_IS_INTEGER(value))
+    if (!value || !YAJL_IS_INTEGER(value)) {
         fail_msg("%s is missing or no integer", path);
+        return;
+    }
     assert_int_equal(YAJL_GET_INTEGER(value), number);
 }
 

@@ -307,6 +307,26 @@ static void test_a_log_that_blocks_holds_every_door(void **state)
     house_free(house);
 }
 
+static void test_a_full_log_sheds_runs(void **state)
+{
+    (void)state;
+    struct house *house = house_new();
+    struct sink *sink = house_add(house, "otlp", SEGMENT, 2 * SEGMENT, SPOOL_WHEN_FULL_SHED);
+    house_open(house, NULL, 0, "", 0, 1);
+    char *text = long_text(20000);
+    const struct slice rest[] = {slice_of(text, 20000)};
+    const struct otlp_run run = {
+        .signal = SIGNAL_SPANS, .records = 3, .rest = rest, .rest_count = 1};
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(enrich_otlp(house->enrich, &run), 0);
+    house_turn(house);
+    assert_true(sink->count > 0 && sink->count < 20);
+    assert_int_equal(sink->book->dropped[DROP_SHED], 3 * (20 - sink->count));
+    assert_int_equal(house->books.door[SIGNAL_SPANS].routed, 60);
+    free(text);
+    house_free(house);
+}
+
 // A log that is full for good while the other takes: the copy is shed, the record routed.
 static void test_only_the_full_copy_is_shed(void **state)
 {
@@ -358,8 +378,9 @@ static void resource_keys(struct slice payload, char *keys, size_t *unknown)
         if (!wire_is(&field, OTLP_RESOURCE_ATTRIBUTES, WIRE_BYTES))
             continue;
         assert_int_equal(wire_next(&pair, &key), 0);
-        strncat(keys, (const char *)key.data, key.size);
-        strcat(keys, " ");
+        memcpy(keys, key.data, key.size);
+        keys += key.size;
+        memcpy(keys++, " ", 2);
     }
 }
 
@@ -450,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_a_log_that_sheds_never_blocks),
         cmocka_unit_test(test_a_log_that_blocks_holds_every_door),
         cmocka_unit_test(test_only_the_full_copy_is_shed),
+        cmocka_unit_test(test_a_full_log_sheds_runs),
         cmocka_unit_test(test_a_run_gets_the_attributes_it_lacks),
         cmocka_unit_test(test_a_run_without_any_resource),
     };

@@ -52,7 +52,7 @@ static void test_integers(void **state)
         for (int64_t delta = -1; delta <= 1; delta++) {
             snprintf(expected, sizeof expected, "%lld", (long long)(number + delta));
             assert_string_equal(integer_text(number + delta), expected);
-            snprintf(expected, sizeof expected, "%lld", (long long)-(number + delta));
+            snprintf(expected, sizeof expected, "%lld", -((long long)number + delta));
             assert_string_equal(integer_text(-(number + delta)), expected);
         }
     }
@@ -86,7 +86,7 @@ static void same_double(double number)
 {
     const char *text = double_text(number);
     double back = strtod(text, NULL);
-    if (memcmp(&back, &number, sizeof back) != 0)
+    if (back != number || signbit(back) != signbit(number))
         fail_msg("%a became %s", number, text);
 }
 

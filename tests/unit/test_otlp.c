@@ -46,6 +46,9 @@ static void same_object(yajl_val got, yajl_val expected, const char *path)
 
 static void same_value(yajl_val got, yajl_val expected, const char *path)
 {
+    assert_true(got && expected);
+    if (!got || !expected)
+        return;
     if (got->type != expected->type)
         fail_msg("%s is of another type", path);
     if (YAJL_IS_OBJECT(got)) {

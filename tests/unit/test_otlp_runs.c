@@ -1,6 +1,7 @@
 // Spans and metrics: what is well-formed, how large runs are cut, and that nothing gets lost.
 #include "otlp_door.h"
 
+#include "decode/otlp.h"
 #include "decode/otlp_check.h"
 
 #include <stdio.h>
@@ -234,6 +235,35 @@ static void test_runs_are_cut(void **state)
     assert_int_equal(check_cut(1, 3, 300 * 1024, &largest), 3);
 }
 
+static void test_a_clients_sequence_goes_on(void **state)
+{
+    (void)state;
+    static const uint8_t stream[8] = {9, 9, 9, 9, 9, 9, 9, 9};
+    struct door *door = door_of(64u << 20, 1 << 20, 1, 1);
+    struct message message = run_of(2, 400, 1000);
+    struct resource_run run = {.signal = SIGNAL_SPANS,
+                               .message = message_slice(&message),
+                               .stream = stream,
+                               .sequence = 1000,
+                               .records = 800,
+                               .policy = DOOR_WAIT};
+    uint32_t records = 0;
+    uint32_t rejected = 0;
+    assert_int_equal(decode_resource_run(door->decoder, &run, &records, &rejected), 0);
+    house_turn(door->house);
+    uint64_t expected = 1000;
+    assert_true(door->sink->count > 1);
+    for (size_t i = 0; i < door->sink->count; i++) {
+        const struct parcel *parcel = &door->sink->items[i].parcel;
+        assert_memory_equal(parcel->id, stream, 8);
+        assert_int_equal(parcel->id[14] << 8 | parcel->id[15], expected);
+        expected += parcel->records;
+    }
+    assert_int_equal(expected, 1800);
+    message_free(&message);
+    door_free(door);
+}
+
 static void test_severity_is_the_pieces_own(void **state)
 {
     (void)state;
@@ -298,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_metrics_count_data_points),
         cmocka_unit_test(test_packed_numbers),
         cmocka_unit_test(test_runs_are_cut),
+        cmocka_unit_test(test_a_clients_sequence_goes_on),
         cmocka_unit_test(test_severity_is_the_pieces_own),
         cmocka_unit_test(test_nothing_large_is_repeated),
     };
