@@ -15,7 +15,10 @@ build)
     # Debian's Python, so that what is on PATH does not matter.
     /usr/bin/python3 -m venv "$2"
     "$2/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: -r "$requirements"
-    "$2/bin/pip" check
+    broken=$("$2/bin/pip" check) || {
+        printf '%s\n' "$broken" >&2
+        exit 1
+    }
     ;;
 *)
     echo "usage: clients.sh [path|prepare]" >&2
