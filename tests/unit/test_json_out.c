@@ -8,6 +8,7 @@
 
 #include "enrich/json_out.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,9 +51,9 @@ static void test_integers(void **state)
     int64_t number = 1;
     for (unsigned digits = 0; digits < 19; digits++, number *= digits < 19 ? 10 : 1) {
         for (int64_t delta = -1; delta <= 1; delta++) {
-            snprintf(expected, sizeof expected, "%lld", (long long)(number + delta));
+            snprintf(expected, sizeof expected, "%" PRId64, number + delta);
             assert_string_equal(integer_text(number + delta), expected);
-            snprintf(expected, sizeof expected, "%lld", -((long long)number + delta));
+            snprintf(expected, sizeof expected, "%" PRId64, -(number + delta));
             assert_string_equal(integer_text(-(number + delta)), expected);
         }
     }
@@ -60,7 +61,7 @@ static void test_integers(void **state)
     assert_string_equal(integer_text(INT64_MIN), "-9223372036854775808");
     for (unsigned i = 0; i < 100000; i++) {
         int64_t any = (int64_t)(random_number() >> (random_number() % 64));
-        snprintf(expected, sizeof expected, "%lld", (long long)any);
+        snprintf(expected, sizeof expected, "%" PRId64, any);
         assert_string_equal(integer_text(any), expected);
     }
     uint8_t digits[JSON_INTEGER_MAX];
