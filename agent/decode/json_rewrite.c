@@ -89,7 +89,8 @@ static bool put(struct writer *writer, struct slice bytes)
         writer->text = text;
         writer->capacity = capacity;
     }
-    memcpy(writer->text + writer->size, bytes.data, bytes.size);
+    if (bytes.size)
+        memcpy(writer->text + writer->size, bytes.data, bytes.size);
     writer->size += bytes.size;
     return true;
 }

@@ -21,14 +21,10 @@ struct place {
 
 static void offer_members(struct mapper *mapper, struct json_walk *walk, struct place place);
 
-// prefix.name in the arena; name itself at the top.
+// prefix.name in the arena.
 static bool join_path(struct mapper *mapper, struct slice prefix, struct slice name,
                       struct slice *out)
 {
-    if (prefix.size == 0) {
-        *out = name;
-        return true;
-    }
     char *path = arena_alloc(mapper->arena, prefix.size + 1 + name.size);
     if (!path)
         return false;
@@ -101,17 +97,21 @@ static inline bool as_value(struct json_scanner *scanner, const struct json_toke
     return json_to_value(scanner, token, out);
 }
 
+// The member's dotted path: its name, where it stands at the top.
+static inline bool member_path(struct mapper *mapper, const struct json_token *key,
+                               struct slice prefix, struct slice *path)
+{
+    *path = key->text;
+    if (key->flags && !json_unescape(mapper->arena, key, path))
+        return false;
+    return prefix.size == 0 || join_path(mapper, prefix, *path, path);
+}
+
 static inline void offer_member(struct mapper *mapper, const struct json_token *key,
                                 const struct json_token *token, const struct place *place)
 {
-    struct slice name = key->text, path;
-    struct map_source source = {token->text, place->group, place->depth, 0};
-    struct value value;
-    if (key->flags && !json_unescape(mapper->arena, key, &name)) {
-        mapper->failed = true;
-        return;
-    }
-    if (!join_path(mapper, place->prefix, name, &path)) {
+    struct slice path;
+    if (!member_path(mapper, key, place->prefix, &path)) {
         mapper->failed = true;
         return;
     }
@@ -119,19 +119,19 @@ static inline void offer_member(struct mapper *mapper, const struct json_token *
         return;
     // The line's own member is the stronger; the other keeps its full name.
     bool taken = place->hoisted.size && map_member_exists(mapper, path);
-    if (taken && !join_path(mapper, place->hoisted, path, &path)) {
+    struct map_member *member = map_member_new(mapper);
+    if (!member || (taken && !join_path(mapper, place->hoisted, path, &path)) ||
+        !as_value(place->scanner, token, &member->value)) {
         mapper->failed = true;
         return;
     }
-    if (!as_value(place->scanner, token, &value)) {
-        mapper->failed = true;
-        return;
-    }
-    if (token->kind == JSON_NAN)
-        source.flags |= MAP_MEMBER_NAN;
-    if (token->flags & JSON_DEEP)
-        source.flags |= MAP_MEMBER_DEEP;
-    map_member_add(mapper, path, value, source);
+    member->path = path;
+    member->raw = token->text;
+    member->group = place->group;
+    member->depth = place->depth;
+    member->flags = (uint8_t)((token->kind == JSON_NAN ? MAP_MEMBER_NAN : 0) |
+                              (token->flags & JSON_DEEP ? MAP_MEMBER_DEEP : 0));
+    map_member_add(mapper, member);
 }
 
 static void offer_members(struct mapper *mapper, struct json_walk *walk, struct place place)
@@ -226,5 +226,14 @@ void map_value(struct mapper *mapper, struct slice key, struct value value)
                 return;
         }
     }
-    map_member_add(mapper, key, value, (struct map_source){.raw = raw});
+    struct map_member *member = map_member_new(mapper);
+    if (!member)
+        return;
+    member->path = key;
+    member->value = value;
+    member->raw = raw;
+    member->group = 0;
+    member->depth = 0;
+    member->flags = 0;
+    map_member_add(mapper, member);
 }

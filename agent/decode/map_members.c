@@ -64,7 +64,7 @@ bool map_member_exists(const struct mapper *mapper, struct slice path)
     return find(mapper, path, key_hash(path.data, path.size, mapper->seed)) != NULL;
 }
 
-static bool reserve(struct mapper *mapper)
+static __attribute__((noinline)) bool reserve(struct mapper *mapper)
 {
     uint32_t capacity = mapper->capacity ? 2 * mapper->capacity : INDEX_FROM;
     struct map_member *members =
@@ -122,22 +122,20 @@ static void keep(struct mapper *mapper, const struct map_member *member)
     }
 }
 
-void map_member_add(struct mapper *mapper, struct slice path, struct value value,
-                    struct map_source source)
+struct map_member *map_member_new(struct mapper *mapper)
 {
     if (mapper->count == mapper->capacity && !reserve(mapper)) {
         mapper->failed = true;
-        return;
+        return NULL;
     }
-    struct map_member *member = &mapper->members[mapper->count];
-    member->path = path;
-    member->value = value;
-    member->raw = source.raw;
+    return &mapper->members[mapper->count];
+}
+
+void map_member_add(struct mapper *mapper, struct map_member *member)
+{
+    struct slice path = member->path;
     member->hash = key_hash(path.data, path.size, mapper->seed);
     member->row = map_key_find(mapper, path, member->hash);
-    member->group = source.group;
-    member->depth = source.depth;
-    member->flags = source.flags;
     struct map_member *old = find_same(mapper, member);
     if (old)
         settle(mapper, old, member);
@@ -174,8 +172,7 @@ bool map_member_is_container(const struct map_member *member)
 bool map_member_is_number(const struct map_member *member)
 {
     return member->value.kind == VALUE_INTEGER || member->value.kind == VALUE_DOUBLE ||
-           (member->value.kind == VALUE_JSON && !map_member_is_container(member) &&
-            (member->value.text.data[0] == '-' || member->value.text.data[0] <= '9'));
+           (member->value.kind == VALUE_JSON && !map_member_is_container(member));
 }
 
 static bool scale_integer(int64_t integer, unsigned scale, int64_t *out)

@@ -14,19 +14,12 @@
 #define MAP_MEMBER_DEEP 8u     // a container that is kept as text
 #define MAP_MEMBER_STAYS 16u   // a field of ECS that may stay where it is
 
-// What an offer brings beside key and value.
-struct map_source {
-    struct slice raw; // JSON source text, or empty
-    uint16_t group;   // row
-    uint8_t depth;
-    uint8_t flags;
-};
-
 // Drops all members.
 void map_forget(struct mapper *mapper);
-// Adds a member, or settles which of two with one key stays.
-void map_member_add(struct mapper *mapper, struct slice path, struct value value,
-                    struct map_source source);
+// Room for one more member, to be filled in (all but hash and row) and then added: it stays, or it
+// is settled which of two with one key does. NULL where memory ran out (mapper->failed).
+struct map_member *map_member_new(struct mapper *mapper);
+void map_member_add(struct mapper *mapper, struct map_member *member);
 bool map_member_exists(const struct mapper *mapper, struct slice path);
 
 // Text of a string member, unescaped. False where it is no string (or memory ran out).

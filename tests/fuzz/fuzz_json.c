@@ -254,7 +254,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_output(&scanner, &token);
         if (!(token.flags & JSON_DEEP)) // deeper ones would recurse here
             read_token(&scanner, &token, &ours);
-        bool same = ours.size == yajls.size && memcmp(ours.text, yajls.text, ours.size) == 0;
+        bool same =
+            ours.size == yajls.size && ours.size && memcmp(ours.text, yajls.text, ours.size) == 0;
         if (yajl_accepted && !(token.flags & JSON_DEEP) && !same && !may_disagree(text, true, true))
             abort();
     }

@@ -13,7 +13,10 @@
 
 // The keys of the objects that are open.
 struct strict_keys {
-    struct slice keys[STRICT_KEYS_MAX];
+    struct {
+        char *data;
+        size_t size;
+    } keys[STRICT_KEYS_MAX];
     size_t count;
     size_t first[STRICT_DEPTH_MAX];
     size_t depth;
@@ -24,14 +27,15 @@ static inline int strict_key(void *context, const unsigned char *text, size_t si
     struct strict_keys *keys = context;
     char *copy = malloc(size + 1); // yajl's text is gone after the call
     memcpy(copy, text, size);
-    struct slice key = slice_of(copy, size);
     for (size_t i = keys->first[keys->depth - 1]; i < keys->count; i++)
-        if (slice_equal(keys->keys[i], key))
+        if (keys->keys[i].size == size && memcmp(keys->keys[i].data, copy, size) == 0)
             abort();
-    if (keys->count < STRICT_KEYS_MAX)
-        keys->keys[keys->count++] = key;
-    else
+    if (keys->count == STRICT_KEYS_MAX) {
         free(copy);
+        return 1;
+    }
+    keys->keys[keys->count].data = copy;
+    keys->keys[keys->count++].size = size;
     return 1;
 }
 
@@ -49,7 +53,7 @@ static inline int strict_close(void *context)
     struct strict_keys *keys = context;
     keys->depth--;
     while (keys->count > keys->first[keys->depth])
-        free((void *)(uintptr_t)keys->keys[--keys->count].data);
+        free(keys->keys[--keys->count].data);
     return 1;
 }
 

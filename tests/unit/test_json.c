@@ -138,7 +138,7 @@ static void check_string(struct slice source, const char *strict, const char *pl
     assert_memory_equal(out.data, plain, out.size);
 }
 
-#define RAW(text) slice_of(text, sizeof text - 1)
+#define RAW(text) slice_of((text), sizeof(text) - 1)
 #define FFFD "\xEF\xBF\xBD"
 
 static void strings_are_repaired(void **state)

@@ -24,7 +24,7 @@ static int teardown(void **state)
     return 0;
 }
 
-#define RAW(text) slice_of(text, sizeof text - 1)
+#define RAW(text) slice_of((text), sizeof(text) - 1)
 
 static void has_message(size_t record, const char *message)
 {

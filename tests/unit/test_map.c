@@ -217,7 +217,7 @@ static void many_members_stay_quick_and_exact(void **state)
     line[0] = '{';
     for (int i = 0; i < 20000; i++)
         size += (size_t)sprintf(line + size, "\"k.%d\":%d,", i % 15000, i);
-    strcpy(line + size - 1, "}");
+    memcpy(line + size - 1, "}", 2);
     const struct expectation expect[] = {{"numeric_labels.k_0", "15000"},
                                          {"numeric_labels.k_4999", "19999"},
                                          {"numeric_labels.k_5000", "5000"},

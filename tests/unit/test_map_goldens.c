@@ -66,12 +66,11 @@ static void deviate(struct flat_document *golden, const char *name, size_t recor
     size_t size;
     char *text = read_all("deviations", ".txt", &size);
     for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
-        char file[64], path[128];
-        size_t number;
+        char file[64], number[8], path[128];
         int at = 0;
-        if (line[0] == '#' || sscanf(line, "%63s %zu %127s %n", file, &number, path, &at) != 3)
+        if (line[0] == '#' || sscanf(line, "%63s %7s %127s %n", file, number, path, &at) != 3)
             continue;
-        if (strcmp(file, name) == 0 && number == record)
+        if (strcmp(file, name) == 0 && strtoul(number, NULL, 10) == record)
             flat_set(golden, path, strcmp(line + at, "-") == 0 ? NULL : line + at);
     }
     free(text);
