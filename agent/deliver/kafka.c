@@ -84,7 +84,8 @@ void kafka_settle(struct kafka_exporter *kafka)
     kafka_producer_step(kafka);
     if (kafka->draining && kafka->state == KAFKA_OPEN && !kafka->flushing && kafka->taken > 0)
         kafka_producer_flush(kafka);
-    if (kafka->starved && kafka->state == KAFKA_OPEN && has_room(kafka, 0)) {
+    // Room for what was refused, not just any: else the pump would come back at once, in vain.
+    if (kafka->starved && kafka->state == KAFKA_OPEN && has_room(kafka, kafka->starved_size)) {
         kafka->starved = false;
         kafka->sink.verdict(kafka->sink.ctx, NULL, 0);
     }
@@ -194,13 +195,19 @@ static size_t payload_size(struct slice payload)
                                                                       : payload.size;
 }
 
+static void refuse(struct kafka_exporter *kafka, size_t size)
+{
+    kafka->starved = true;
+    kafka->starved_size = size;
+}
+
 static int offer(struct exporter *exporter, const struct parcel *parcel)
 {
     struct kafka_exporter *kafka = of(exporter);
     size_t size = payload_size(parcel->payload);
     assert(size <= UINT32_MAX);
     if (kafka->state != KAFKA_OPEN || kafka->freeing || !has_room(kafka, size)) {
-        kafka->starved = true;
+        refuse(kafka, size);
         return EXPORTER_FULL;
     }
 
@@ -223,7 +230,7 @@ static int offer(struct exporter *exporter, const struct parcel *parcel)
     if (kafka_reports_refused(kafka, slot, error))
         return 0;
     release_slot(kafka, slot);
-    kafka->starved = true;
+    refuse(kafka, size);
     return EXPORTER_FULL;
 }
 

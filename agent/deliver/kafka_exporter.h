@@ -51,6 +51,7 @@ struct kafka_exporter {
     uint32_t taken;      // such slots
     uint32_t slots_used; // the first so many have been in use
     bool starved;        // an offer was refused since the last "room again"
+    size_t starved_size; // of what was refused last
     bool draining;       // flush said so
     bool flushing;       // a flush has been asked of this producer and none was offered since
     bool freeing;

@@ -60,7 +60,7 @@ static void pump_run(struct spool_log *log)
     assert(!log->pumping);
     log->pumping = true;
     enum pump_stop stop = offer_all(log);
-    if (stop != PUMP_BUSY && (log->unflushed || log->draining)) {
+    if (stop != PUMP_BUSY && log->unflushed) {
         log->unflushed = false;
         log->exporter->ops->flush(log->exporter, log->draining);
     }
@@ -235,6 +235,7 @@ void spool_drain(struct spool_log *log, void (*drained)(void *ctx), void *ctx)
 {
     assert(log->magic == SPOOL_LOG_MAGIC);
     log->draining = true;
+    log->unflushed = true; // what the exporter lingers over was offered before
     log->drained = drained;
     log->drained_ctx = ctx;
     pump_schedule(log);

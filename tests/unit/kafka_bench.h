@@ -32,6 +32,7 @@ struct bench {
     char *offered[PARCELS]; // what the exporter points into: a copy that ends with its verdict
     enum fate fates[PARCELS];
     unsigned final, returned, in_flight, most_in_flight, dead;
+    unsigned room_told; // verdict calls without a verdict
     size_t bytes_in_flight, most_bytes_in_flight;
     const char *dead_reason;
     bool with_headers, full_seen, guarded;
@@ -79,6 +80,7 @@ static inline void pump(struct bench *bench)
 static inline void on_verdicts(void *ctx, const struct verdict *verdicts, size_t n)
 {
     struct bench *bench = ctx;
+    bench->room_told += n == 0;
     for (size_t i = 0; i < n; i++) {
         const struct verdict *verdict = &verdicts[i];
         assert_true(verdict->position < PARCELS);

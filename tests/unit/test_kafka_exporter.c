@@ -2,6 +2,7 @@
 // what was delivered is read back.
 #include "kafka_read_back.h"
 
+#include <event2/event.h>
 #include <string.h>
 
 static void delivers_each_parcel_once(void **state)
@@ -64,6 +65,24 @@ static void waits_for_a_broker_that_is_down(void **state)
     run_until(bench, all_final);
     assert_int_equal(bench->dead, 0);
     assert_int_equal(bench->returned, 0); // librdkafka keeps trying; the spool hears nothing
+    tear_down(bench);
+}
+
+// Else who offers, is refused and flushes would go round for ever.
+static void room_is_room_for_what_was_refused(void **state)
+{
+    (void)state;
+    struct bench *bench = set_up();
+    rd_kafka_mock_broker_set_down(bench->cluster, 1);
+    start(bench, NULL, 0, PARCELS); // bytes bind, and what is left is less than a parcel
+    pump(bench);
+    assert_true(bench->full_seen);
+    assert_true(bench->bytes_in_flight < 8192);
+    bench->exporter->ops->flush(bench->exporter, true);
+    event_base_loop(loop_event_base(bench->loop), EVLOOP_NONBLOCK);
+    assert_int_equal(bench->room_told, 0);
+    rd_kafka_mock_broker_set_up(bench->cluster, 1);
+    run_until(bench, all_final);
     tear_down(bench);
 }
 
@@ -149,6 +168,7 @@ int main(void)
         cmocka_unit_test(delivers_each_parcel_once),
         cmocka_unit_test(holds_no_more_than_its_window),
         cmocka_unit_test(waits_for_a_broker_that_is_down),
+        cmocka_unit_test(room_is_room_for_what_was_refused),
         cmocka_unit_test(delivers_through_retryable_errors),
         cmocka_unit_test(a_record_above_the_limit_is_dead),
         cmocka_unit_test(a_parcels_impossible_topic_is_dead),

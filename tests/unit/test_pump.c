@@ -237,6 +237,34 @@ static void test_many_verdicts_at_once(void **state)
     fixture_free(fixture);
 }
 
+static void say_that_there_is_room(struct fake_exporter *fake)
+{
+    if (fake->flushes < 100) // a bound, so that a circle fails the test and does not hang it
+        fake->sink.verdict(fake->sink.ctx, NULL, 0);
+}
+
+// A full exporter that answers each flush must not be asked again for having answered.
+static void test_draining_is_told_once(void **state)
+{
+    (void)state;
+    struct fixture *fixture = fixture_new(4);
+    fixture->fake.window = 2;
+    fixture->fake.on_flush = say_that_there_is_room;
+    append_many(fixture, 3, 10, 1);
+    fixture_turn(fixture);
+    assert_int_equal(fixture->fake.drain_flushes, 0);
+    spool_drain(fixture->log, NULL, NULL);
+    fixture_turn(fixture);
+    assert_int_equal(fixture->fake.drain_flushes, 1);
+    fake_answer(&fixture->fake, 0, VERDICT_DELIVERED, 0);
+    fixture_turn(fixture);
+    assert_int_equal(fixture->fake.taken_count, 3);
+    assert_int_equal(fixture->fake.drain_flushes, 2); // for what was taken since
+    fake_answer(&fixture->fake, 1, VERDICT_DELIVERED, 0);
+    fake_answer(&fixture->fake, 2, VERDICT_DELIVERED, 0);
+    fixture_free(fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +278,7 @@ int main(void)
         cmocka_unit_test(test_work_of_a_turn_is_bounded),
         cmocka_unit_test(test_given_back_is_not_offered_to_who_is_gone),
         cmocka_unit_test(test_many_verdicts_at_once),
+        cmocka_unit_test(test_draining_is_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
