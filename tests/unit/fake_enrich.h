@@ -1,0 +1,61 @@
+// The functions of enrich that lines use, replaced by a list of documents. Included by
+// decode_fixture.h alone, behind the variables that it needs.
+#ifndef TESTS_FAKE_ENRICH_H
+#define TESTS_FAKE_ENRICH_H
+
+int enrich_admit(struct enrich *enrich, enum signal_kind signal, enum door_policy policy,
+                 size_t bytes, bool expired)
+{
+    (void)enrich;
+    assert(signal == SIGNAL_LOGS && policy == DOOR_SHED && bytes > 0);
+    if (documents.count < documents.admit_limit)
+        return 0;
+    if (!expired)
+        return ENRICH_BLOCKED;
+    documents.sheds++;
+    return 0;
+}
+
+int enrich_log(struct enrich *enrich, struct record *record)
+{
+    static const uint8_t id[16] = {1};
+    (void)enrich;
+    if (documents.count >= documents.admit_limit)
+        return 0; // shed
+    documents.last = *record;
+    ecs_prepare(&fixture.encoder, record, id, RECEIVED_NS);
+    size_t size = 0, room = 4096;
+    char *text = NULL;
+    while (size == 0) {
+        room *= 4;
+        text = realloc(text, room);
+        size = ecs_encode(&fixture.encoder, record, (uint8_t *)text, room);
+    }
+    assert(text[size - 1] == '\n');
+    text[size - 1] = '\0';
+    documents.text = realloc(documents.text, (documents.count + 1) * sizeof *documents.text);
+    documents.text[documents.count++] = realloc(text, size);
+    return 0;
+}
+
+void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_reason reason,
+                   uint64_t records)
+{
+    (void)enrich;
+    assert(signal == SIGNAL_LOGS && reason == REJECT_TOO_LARGE);
+    documents.rejected += records;
+}
+
+void enrich_wait(struct enrich *enrich, struct room_waiter *waiter)
+{
+    (void)enrich;
+    (void)waiter;
+}
+
+void enrich_wait_cancel(struct enrich *enrich, struct room_waiter *waiter)
+{
+    (void)enrich;
+    (void)waiter;
+}
+
+#endif
