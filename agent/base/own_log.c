@@ -4,6 +4,8 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -13,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 8192
-#define TAIL 16 // kept free, so that a cut line still ends as JSON
+#define LINE_MAX_BYTES PIPE_BUF // what a pipe with room takes whole and at once, pipe(7)
+#define TAIL 16                 // kept free, so that a cut line still ends as JSON
 
 struct line {
     char text[LINE_MAX_BYTES];
@@ -23,6 +25,7 @@ struct line {
 };
 
 static _Atomic int threshold = OWN_INFO;
+static _Atomic unsigned lost; // lines that stderr did not take, since the last that it took
 
 void own_log_threshold(enum log_level level)
 {
@@ -85,16 +88,17 @@ static bool put_character(struct line *line, const unsigned char *at, size_t *le
     return put_bytes(line, (const char *)at, sequence);
 }
 
-// A string that does not fit is cut between characters, and still closed.
-static void put_string(struct line *line, const char *text)
+// A string that does not fit is cut between characters, and still closed. False: none of it fits.
+static bool put_string(struct line *line, const char *text)
 {
     size_t length;
     if (!put_bytes(line, "\"", 1))
-        return;
+        return false;
     for (const unsigned char *at = (const unsigned char *)text; *at; at += length)
         if (!put_character(line, at, &length))
             break;
     line->text[line->used++] = '"'; // within the tail
+    return true;
 }
 
 static void put_time(struct line *line)
@@ -122,7 +126,8 @@ static void put_fields(struct line *line, const struct log_field *fields)
             return;
         }
         if (fields->text) {
-            put_string(line, fields->text);
+            if (!put_string(line, fields->text))
+                line->used = before;
         } else {
             snprintf(number, sizeof number, "%lld", fields->number);
             put(line, number);
@@ -134,13 +139,31 @@ static void put_fields(struct line *line, const struct log_field *fields)
     }
 }
 
-static void write_line(const struct line *line)
+// A reader of stderr that stands still (a container runtime's log driver) must not hold the loop.
+static bool would_wait(void)
+{
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) == 0;
+}
+
+static void put_lost(struct line *line, unsigned before)
+{
+    const struct log_field fields[] = {{"lost_before", NULL, before}, {NULL, NULL, 0}};
+    if (before > 0 && !line->cut)
+        put_fields(line, fields);
+}
+
+static void write_line(const struct line *line, unsigned before)
 {
     ssize_t written;
+    if (would_wait()) {
+        atomic_fetch_add_explicit(&lost, before + 1, memory_order_relaxed);
+        return;
+    }
     do
         written = write(STDERR_FILENO, line->text, line->used);
     while (written < 0 && errno == EINTR);
-    // A line that stderr does not take is lost: there is nowhere to say so.
+    // One that fails for good is not counted: there is nowhere to say so.
 }
 
 __attribute__((format(printf, 4, 0))) static void log_line(enum log_level level, const char *event,
@@ -166,9 +189,11 @@ __attribute__((format(printf, 4, 0))) static void log_line(enum log_level level,
     put_string(&line, message);
     if (!line.cut)
         put_fields(&line, fields);
+    unsigned before = atomic_exchange_explicit(&lost, 0, memory_order_relaxed);
+    put_lost(&line, before);
     memcpy(line.text + line.used, "}\n", 2);
     line.used += 2;
-    write_line(&line);
+    write_line(&line, before);
     errno = keep;
 }
 

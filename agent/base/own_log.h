@@ -1,6 +1,7 @@
 // The agent's own log: JSON lines on stderr, one event a line, never a secret.
 //
-// Any thread: a line is one write(2). Never blocks on anything but stderr itself.
+// Any thread: a line is one write(2), of at most PIPE_BUF bytes. Never blocks: a line that stderr
+// has no room for is lost, and the next one that it takes says how many (lost_before).
 #ifndef SLUICE_BASE_OWN_LOG_H
 #define SLUICE_BASE_OWN_LOG_H
 
