@@ -20,6 +20,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define ACCEPT_PAUSE_NS (100 * NS_PER_MS)
+
 #define CONTAINER(pointer, type, member)                                                           \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
@@ -41,6 +43,7 @@ struct http_endpoint {
     uint64_t started_ns;
     int fd;
     struct loop_io io;
+    struct loop_timer pause; // while the process is out of descriptors
     struct http_connection *connections;
     unsigned count;
     char address[80];
@@ -339,13 +342,28 @@ static void connection_ready(struct loop_io *io, unsigned events)
         read_head(connection);
 }
 
+static void pause_over(struct loop_timer *timer)
+{
+    endpoint_watch(CONTAINER(timer, struct http_endpoint, pause));
+}
+
+// Out of descriptors or memory: the peer stays in the backlog, and the loop must not turn for it.
+static void endpoint_pause(struct http_endpoint *endpoint)
+{
+    if (loop_timer_start(endpoint->config.loop, &endpoint->pause, ACCEPT_PAUSE_NS) == 0)
+        loop_io_stop(&endpoint->io);
+}
+
 static void endpoint_ready(struct loop_io *io, unsigned events)
 {
     (void)events;
     struct http_endpoint *endpoint = CONTAINER(io, struct http_endpoint, io);
     int fd = accept4(endpoint->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0)
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            endpoint_pause(endpoint);
         return;
+    }
     struct http_connection *connection = calloc(1, sizeof *connection);
     if (!connection) {
         close(fd);
@@ -398,6 +416,7 @@ int http_endpoint_new(struct http_endpoint **out, const struct http_endpoint_con
     endpoint->started_ns = clock_realtime(clock_system());
     endpoint->fd = -1;
     endpoint->io.ready = endpoint_ready;
+    endpoint->pause.expired = pause_over;
     int r = listen_on(endpoint, config->listen);
     if (r == 0)
         r = loop_io_start(config->loop, &endpoint->io, endpoint->fd, LOOP_READ);
@@ -420,6 +439,7 @@ void http_endpoint_free(struct http_endpoint *endpoint)
         connection_close(connection);
     }
     loop_io_stop(&endpoint->io);
+    loop_timer_stop(&endpoint->pause);
     if (endpoint->fd >= 0)
         close(endpoint->fd);
     free(endpoint);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -223,6 +224,31 @@ static void connections_have_a_limit(void **state)
         close(fds[i]); // and the endpoint goes away with them half open
 }
 
+// Whether the next turn of the loop had anything to do.
+static bool turn_was_busy(void)
+{
+    event_base_get_max_events(loop_event_base(loop), EVENT_BASE_COUNT_ACTIVE, 1);
+    assert_true(event_base_loop(loop_event_base(loop), EVLOOP_NONBLOCK | EVLOOP_ONCE) >= 0);
+    return event_base_get_max_events(loop_event_base(loop), EVENT_BASE_COUNT_ACTIVE, 0) > 0;
+}
+
+static void without_descriptors_the_loop_rests(void **state)
+{
+    (void)state;
+    static const char request[] = "GET /healthz HTTP/1.1\r\n\r\n";
+    struct rlimit before, none;
+    int fd = connect_client(), busy = 0;
+    assert_int_equal(send(fd, request, sizeof request - 1, 0), sizeof request - 1);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (int i = 0; i < 20; i++)
+        busy += turn_was_busy();
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_in_range(busy, 1, 19);
+    assert_int_equal(take_answer(fd), 200); // once there are descriptors again
+}
+
 static void wrong_addresses_are_failures(void **state)
 {
     (void)state;
@@ -245,6 +271,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_head_has_a_limit, start, stop),
         cmocka_unit_test_setup_teardown(a_request_may_come_byte_by_byte, start, stop),
         cmocka_unit_test_setup_teardown(connections_have_a_limit, start, stop),
+        cmocka_unit_test_setup_teardown(without_descriptors_the_loop_rests, start, stop),
         cmocka_unit_test_setup_teardown(wrong_addresses_are_failures, start, stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
