@@ -292,6 +292,10 @@ static int start_ends(struct agent *agent)
         .ctx = agent,
     };
     int r = *config.listen ? http_endpoint_new(&agent->http, &config) : 0;
+    if (r < 0)
+        own_log(OWN_ERROR, "listen_failed",
+                "http.listen: %s: %s; free the port, set another one, or \"\" to switch it off",
+                config.listen, strerror(-r));
     agent->terminate.raised = terminate_raised;
     agent->interrupt.raised = interrupt_raised;
     agent->hangup.raised = hangup_raised;

@@ -153,10 +153,10 @@ int listener_open_unix(struct listener *listener, const char *path, mode_t mode,
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     *listener = (struct listener){.fd = -1, .lock_fd = -1};
     size_t size = strlen(path);
-    if (size == 0 || size >= sizeof address.sun_path - 5) // room for ".lock"
+    if (size == 0 || size >= sizeof address.sun_path)
         return fail(error, -ENAMETOOLONG,
                     "socket.path: \"%.60s\": 1 to %zu bytes are allowed; set a shorter path", path,
-                    sizeof address.sun_path - 6);
+                    sizeof address.sun_path - 1);
     memcpy(address.sun_path, path, size + 1);
     snprintf(listener->address, sizeof listener->address, "%s", path);
     int r = take_lock(listener, path, error);

@@ -11,10 +11,13 @@
 #include "control/commands.h"
 #include "control/http_endpoint.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static char *out_text, *err_text;
@@ -159,6 +162,46 @@ static void run_refuses_wrong_settings(void **state)
     expect_in(text, "flag --set kafka.properties.x: exporters.kafka.properties.x: librdkafka has");
 }
 
+// Runs a command line; what the own log says on standard error lands in text.
+static int sluice_logging(const char *words, char *text, size_t size)
+{
+    int log = memfd_create("log", MFD_CLOEXEC), keep = dup(STDERR_FILENO);
+    assert_true(log >= 0 && keep >= 0);
+    dup2(log, STDERR_FILENO);
+    int status = sluice(words);
+    dup2(keep, STDERR_FILENO);
+    close(keep);
+    ssize_t got = pread(log, text, size - 1, 0);
+    assert_true(got >= 0);
+    text[got] = '\0';
+    close(log);
+    return status;
+}
+
+static void run_says_what_it_cannot_listen_on(void **state)
+{
+    (void)state;
+    struct sockaddr_in taken = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof taken;
+    char folder[] = "/tmp/sluice-commands-XXXXXX", words[400], lock[64], log[8192];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&taken, sizeof taken), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&taken, &length), 0);
+    assert_non_null(mkdtemp(folder));
+    unsigned port = ntohs(taken.sin_port);
+    snprintf(words, sizeof words,
+             "run --set socket.path=%s/s --set otlp_listen= --set http.listen=127.0.0.1:%u "
+             "--set exporters.kafka.brokers=127.0.0.1:%u",
+             folder, port, port);
+    assert_int_equal(sluice_logging(words, log, sizeof log), COMMAND_FAILED);
+    expect_in(log, "\"event\":\"listen_failed\",\"message\":\"http.listen: 127.0.0.1:");
+    expect_in(log, "free the port");
+    snprintf(lock, sizeof lock, "%s/s.lock", folder);
+    unlink(lock);
+    assert_int_equal(rmdir(folder), 0);
+    close(fd);
+}
+
 static void version_names_the_libraries(void **state)
 {
     (void)state;
@@ -286,6 +329,7 @@ int main(void)
         cmocka_unit_test(check_tells_every_mistake),
         cmocka_unit_test(explain_says_where_from),
         cmocka_unit_test(run_refuses_wrong_settings),
+        cmocka_unit_test(run_says_what_it_cannot_listen_on),
         cmocka_unit_test(version_names_the_libraries),
         cmocka_unit_test(documents_are_made_from_the_tables),
         cmocka_unit_test(status_prints_the_books),

@@ -153,6 +153,35 @@ static void mistakes_are_named(void **state)
     assert_non_null(strstr(error.text, "localhost:4317"));
 }
 
+// As long as the settings allow, which is as long as the kernel does.
+static void the_longest_path_is_taken(void **state)
+{
+    (void)state;
+    struct sockaddr_un address;
+    struct listener listener;
+    struct listener_error error = {""};
+    size_t used = strlen(folder);
+    char longest[sizeof address.sun_path], lock[sizeof longest + 8];
+    memset(longest, 'x', sizeof longest);
+    memcpy(longest, folder, used);
+    longest[used] = '/';
+    longest[sizeof longest - 1] = '\0';
+    if (listener_open_unix(&listener, longest, 0600, "", &error) < 0)
+        fail_msg("%s", error.text);
+    assert_string_equal(listener.address, longest);
+    int fd = connect_to(longest);
+    assert_true(fd >= 0);
+    close(fd);
+    listener_close(&listener);
+    snprintf(lock, sizeof lock, "%s.lock", longest);
+    assert_int_equal(unlink(lock), 0);
+    char longer[sizeof longest + 1];
+    memset(longer, 'x', sizeof longest);
+    longer[0] = '/';
+    longer[sizeof longest] = '\0';
+    assert_int_equal(listener_open_unix(&listener, longer, 0600, "", &error), -ENAMETOOLONG);
+}
+
 static void tcp_tells_the_port_it_got(void **state)
 {
     (void)state;
@@ -175,6 +204,7 @@ int main(void)
         IN_FOLDER(a_live_stranger_is_never_stolen_from),
         IN_FOLDER(a_file_is_not_removed),
         IN_FOLDER(mistakes_are_named),
+        IN_FOLDER(the_longest_path_is_taken),
         cmocka_unit_test(tcp_tells_the_port_it_got),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
