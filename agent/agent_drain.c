@@ -4,12 +4,15 @@
 
 #include "base/own_log.h"
 #include "base/settings.h"
+#include "base/standard_streams.h"
 #include "receive/receive.h"
 #include "spool/spool.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#define LAST_WORDS_WAIT_MS 1000
 
 static void flush_over(struct agent *agent)
 {
@@ -90,9 +93,7 @@ void agent_last_words(const struct agent *agent)
     int n = snprintf(line, sizeof line, "delivered=%llu held=%llu dropped=%llu\n",
                      (unsigned long long)delivered, (unsigned long long)held,
                      (unsigned long long)dropped);
-    fflush(stdout);
-    fputs(line, stdout);
-    fflush(stdout);
+    standard_streams_say(line, LAST_WORDS_WAIT_MS);
     const char *path = agent->settings->termination_message;
     int fd = *path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644) : -1;
     if (fd >= 0 && write(fd, line, (size_t)n) != n)

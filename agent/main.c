@@ -1,10 +1,12 @@
 // The sluice binary: one command, then the end.
+#include "base/standard_streams.h"
 #include "control/commands.h"
 
 #include <unistd.h>
 
 int main(int argc, char **argv)
 {
+    standard_streams_fill();
     struct command_context context = {
         .out = stdout,
         .err = stderr,
