@@ -57,7 +57,7 @@ enum decode_stop decode_lines(struct decoder *decoder, struct line_state *state,
 // What became of an OTLP request.
 struct otlp_result {
     uint64_t accepted;  // records
-    uint64_t rejected;  // records counted as rejected (partial success)
+    uint64_t rejected;  // records rejected, or shed by full logs (partial success)
     const char *reason; // static text for the client, where rejected > 0 or the request was refused
 };
 

@@ -6,7 +6,7 @@
 static const char reason_malformed[] = "not a valid Export request of this signal";
 static const char reason_overloaded[] = "a log is full: send it again later";
 static const char reason_unrouted[] = "no route takes this signal";
-static const char reason_too_large[] = "records larger than a segment of the spool";
+static const char reason_too_large[] = "larger than a segment of the spool, or the spool is full";
 
 // The bytes of the run's Resource, valid until the next run: several are merged, as protobuf has
 // it, by joining them. False where memory ran out.

@@ -262,13 +262,22 @@ struct log_run {
     const struct resource_run *run;
     uint64_t sequence; // of the next record
     uint64_t rejected;
+    uint64_t shed;
     bool resource; // could be mapped
 };
+
+// Each record's document repeats the resource, so a few bytes of request could ask for gigabytes.
+#define RESOURCE_MAX ((size_t)64 << 10)
 
 static void append_record(struct log_run *logs, struct slice message, struct slice scope_name)
 {
     struct decoder *decoder = logs->decoder;
     struct record *record = &decoder->record;
+    // Once every log is full nothing frees room in this turn: the rest is counted, not decoded.
+    if (logs->shed > 0) {
+        logs->shed++;
+        return;
+    }
     decoder_next_record(decoder);
     bool mapped = logs->resource && map_record(decoder, message, scope_name);
     record->resource = &decoder->resource;
@@ -279,9 +288,11 @@ static void append_record(struct log_run *logs, struct slice message, struct sli
     if (!mapped) { // the arena's limit: nothing that large fits a segment
         enrich_reject(decoder->config.enrich, SIGNAL_LOGS, REJECT_TOO_LARGE, 1);
         logs->rejected++;
-    } else if (enrich_log(decoder->config.enrich, record) != 0) {
-        logs->rejected++;
+        return;
     }
+    int r = enrich_log(decoder->config.enrich, record);
+    logs->rejected += r == ENRICH_REJECTED;
+    logs->shed += r == ENRICH_SHED;
 }
 
 uint64_t otlp_append_logs(struct decoder *decoder, const struct resource_run *run,
@@ -290,7 +301,7 @@ uint64_t otlp_append_logs(struct decoder *decoder, const struct resource_run *ru
     struct log_run logs = {.decoder = decoder, .run = run, .sequence = run->sequence};
     struct wire_cursor cursor = wire_cursor_of(run->message.data, run->message.size);
     struct wire_field scope;
-    logs.resource = map_resource(decoder, resource);
+    logs.resource = resource.size <= RESOURCE_MAX && map_resource(decoder, resource);
     while (wire_next(&cursor, &scope) == 0) {
         if (!wire_is(&scope, OTLP_RUN_SCOPES, WIRE_BYTES))
             continue;
@@ -302,5 +313,7 @@ uint64_t otlp_append_logs(struct decoder *decoder, const struct resource_run *ru
                 append_record(&logs, otlp_slice(&field), name);
         }
     }
-    return logs.rejected;
+    if (logs.shed > 1) // the first is in the books
+        enrich_shed_rest(decoder->config.enrich, SIGNAL_LOGS, logs.shed - 1);
+    return logs.rejected + logs.shed;
 }

@@ -28,7 +28,7 @@ bool otlp_key_value(struct arena *arena, struct slice pair, struct slice *key, s
 bool otlp_is_map(struct slice any, struct slice *list);
 
 // otlp_logs.c: appends every record of a ResourceLogs. resource: the bytes of its Resource.
-// Returns how many of them were rejected.
+// Returns how many of them were rejected or, where every log is full, shed.
 uint64_t otlp_append_logs(struct decoder *decoder, const struct resource_run *run,
                           struct slice resource);
 

@@ -292,7 +292,18 @@ int enrich_log(struct enrich *enrich, struct record *record)
     }
     enrich_shed(enrich, SIGNAL_LOGS, full, 1);
     enrich_book_routed(enrich, SIGNAL_LOGS, 1);
-    return 0;
+    return document.size ? 0 : ENRICH_SHED;
+}
+
+void enrich_shed_rest(struct enrich *enrich, enum signal_kind signal, uint64_t records)
+{
+    uint32_t all = (1u << enrich->target_count[signal]) - 1;
+    while (records > 0) {
+        uint32_t some = records < UINT32_MAX ? (uint32_t)records : UINT32_MAX;
+        enrich_shed(enrich, signal, all, some);
+        enrich_book_routed(enrich, signal, some);
+        records -= some;
+    }
 }
 
 size_t enrich_log_overhead(const struct enrich *enrich)

@@ -230,6 +230,54 @@ static void test_too_large_is_a_partial_success(void **state)
     door_free(door);
 }
 
+// A few kilobytes of gzip hold millions of empty records. What the log cannot take is counted in
+// one step, and told: it was not stored.
+static void test_more_than_the_log_holds_is_a_partial_success(void **state)
+{
+    (void)state;
+    enum { RECORDS = 50000 };
+    struct door *door = door_of(2 * SPOOL_SEGMENT_MIN, SPOOL_SEGMENT_MIN, 1, 1);
+    struct message scope = {0};
+    struct message run = {0};
+    struct message request = {0};
+    for (unsigned i = 0; i < RECORDS; i++)
+        put_bytes(&scope, OTLP_SCOPE_RECORDS, slice_of(NULL, 0));
+    put_message(&run, OTLP_RUN_SCOPES, scope);
+    put_message(&request, OTLP_REQUEST_RESOURCES, run);
+    assert_int_equal(export_message(door, SIGNAL_LOGS, request), 0);
+    const struct exporter_book *book = door->sink->book;
+    assert_true(door->result.accepted > 0 && door->result.rejected > 0);
+    assert_int_equal(door->result.accepted + door->result.rejected, RECORDS);
+    assert_non_null(strstr(door->result.reason, "full"));
+    assert_int_equal(book->dropped[DROP_SHED], door->result.rejected);
+    assert_int_equal(book->routed, RECORDS);
+    assert_true(books_balanced(&door->house->books));
+    house_confirm(door->house);
+    assert_int_equal(book->delivered, door->result.accepted);
+    door_free(door);
+}
+
+// Every document would repeat it.
+static void test_a_huge_resource_is_too_large(void **state)
+{
+    (void)state;
+    struct door *door = door_of(4u << 20, 1u << 20, 1, 1);
+    struct message scope = {0};
+    struct message run = {0};
+    struct message request = {0};
+    char *text = calloc(1, (64u << 10) + 1);
+    memset(text, 'x', 64u << 10);
+    put_bytes(&scope, OTLP_SCOPE_RECORDS, slice_of(NULL, 0));
+    put_message(&run, OTLP_RUN_SCOPES, scope);
+    put_message(&run, OTLP_RUN_RESOURCE, resource_of("big", text));
+    put_message(&request, OTLP_REQUEST_RESOURCES, run);
+    assert_int_equal(export_message(door, SIGNAL_LOGS, request), 0);
+    assert_int_equal(door->result.rejected, 1);
+    assert_int_equal(door->house->books.door[SIGNAL_LOGS].rejected[REJECT_TOO_LARGE], 1);
+    free(text);
+    door_free(door);
+}
+
 static struct message log_run(const char *service, unsigned records)
 {
     struct message scope = {0};
@@ -343,6 +391,8 @@ int main(void)
         cmocka_unit_test(test_unrouted_is_a_partial_success),
         cmocka_unit_test(test_overloaded_is_refused_whole),
         cmocka_unit_test(test_too_large_is_a_partial_success),
+        cmocka_unit_test(test_more_than_the_log_holds_is_a_partial_success),
+        cmocka_unit_test(test_a_huge_resource_is_too_large),
         cmocka_unit_test(test_each_run_has_its_own_resource),
         cmocka_unit_test(test_a_run_of_a_native_client),
         cmocka_unit_test(test_a_native_run_waits),
