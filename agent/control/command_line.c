@@ -139,7 +139,10 @@ static int take(const struct parse *parse, int count, char *const *args)
     const char *value = argument[size] ? argument + size + 1 : NULL;
     int taken = needs_value && !value ? 2 : 1;
     if (taken > count) {
-        snprintf(parse->error, parse->error_size, "%s needs a value", name);
+        snprintf(parse->error, parse->error_size,
+                 setting ? "%s: no such option, or a setting that needs a value"
+                         : "%s needs a value",
+                 name);
         return -EINVAL;
     }
     if (taken == 2)

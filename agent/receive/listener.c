@@ -214,15 +214,18 @@ static void listener_ready(struct loop_io *io, unsigned events)
     for (int i = 0; i < ACCEPTS_PER_TURN && listener->fd >= 0; i++) {
         int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            listener->told = false;
             listener->accepted(listener->ctx, fd);
             continue;
         }
         if (errno == EINTR || errno == ECONNABORTED)
             continue;
         if (out_of_descriptors(errno)) {
-            own_log(OWN_WARN, "accept_paused",
-                    "%s: %s; raise the limit of open files (LimitNOFILE, ulimit -n)",
-                    listener->address, strerror(errno));
+            if (!listener->told)
+                own_log(OWN_WARN, "accept_paused",
+                        "%s: %s; raise the limit of open files (LimitNOFILE, ulimit -n)",
+                        listener->address, strerror(errno));
+            listener->told = true;
             loop_io_stop(&listener->io);
             loop_timer_start(listener->loop, &listener->pause, 100 * NS_PER_MS);
         }

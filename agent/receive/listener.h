@@ -6,6 +6,7 @@
 
 #include "base/loop.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -15,6 +16,7 @@ struct listener {
     struct loop_timer pause;             // while the process is out of descriptors
     void (*accepted)(void *ctx, int fd); // owns fd
     void *ctx;
+    bool told;   // of a pause, since the last connection that came through
     int fd;      // -1: not open
     int lock_fd; // Unix: PATH.lock, held as long as we listen
     dev_t device;

@@ -63,7 +63,7 @@ static void slips_on_the_command_line_are_told(void **state)
         {"run --confg x", "--confg: no such option; did you mean --config?"},
         {"run --dev=1", "--dev takes no value"},
         {"run --config", "--config needs a value"},
-        {"run --max-delay", "--max-delay needs a value"},
+        {"run --max-delay", "--max-delay: no such option, or a setting that needs a value"},
         {"run --set max_delay", "write it as NAME=VALUE"},
         {"run --set =1", "a setting's name is empty or too long"},
         {"run -x", "-x: no such option"},
