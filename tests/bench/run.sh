@@ -10,4 +10,5 @@ cmake --build "$SLUICE_BUILD" --target bench >"$SLUICE_BUILD/bench.log" 2>&1 || 
 for program in "$SLUICE_BUILD"/tests/bench/bench_*; do
     [ ! -x "$program" ] || [ -d "$program" ] || { echo "## ${program##*/}"; "$program"; echo; }
 done
+"$SLUICE_CLIENTS/bin/python" "$here/idle.py" --build "$SLUICE_BUILD" --brokers "$KAFKA_BROKERS"
 exec "$SLUICE_CLIENTS/bin/python" "$here/socket_to_kafka.py" --build "$SLUICE_BUILD" --brokers "$KAFKA_BROKERS" "$@"
