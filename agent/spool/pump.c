@@ -218,6 +218,7 @@ void spool_wait(struct spool_log *log, struct room_waiter *waiter)
     if (waiter->waiting)
         return;
     waiter->waiting = true;
+    log->book->blocked++;
     waiter_append(&log->waiters, waiter);
 }
 

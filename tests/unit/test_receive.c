@@ -105,6 +105,7 @@ static void a_full_log_pauses_the_door(void **state)
     house_until_documents(house, LINES);
     house_until_closed(house);
     assert_int_equal(house->books.exporters[0].book.dropped[DROP_SHED], 0);
+    assert_true(house->books.exporters[0].book.blocked > 0);
     house_free(house);
 }
 
