@@ -92,13 +92,16 @@ static void arm(struct connection *connection)
     loop_io_start(connection->receive->config.loop, &connection->io, connection->fd, events);
 }
 
-static void finish(struct connection *connection)
+// Closes once what is left has been written. False where it was freed at once.
+static bool finish(struct connection *connection)
 {
     connection->closing = true;
-    if (connection->unsent_size == 0)
+    if (connection->unsent_size == 0) {
         connection_free(connection);
-    else
-        arm(connection);
+        return false;
+    }
+    arm(connection);
+    return true;
 }
 
 static int keep_unsent(struct connection *connection, const uint8_t *data, size_t size)
@@ -225,8 +228,8 @@ static int choose_door(struct connection *connection, struct slice first)
     return connection->door->open ? connection->door->open(connection) : 0;
 }
 
-// Gives data to the door, keeps what it leaves. Frees the connection where it is over.
-static void feed(struct connection *connection, const uint8_t *data, size_t size)
+// Gives data to the door, keeps what it leaves. False where the connection was over and is freed.
+static bool feed(struct connection *connection, const uint8_t *data, size_t size)
 {
     size_t consumed = 0;
     enum decode_stop stop = DECODE_MORE;
@@ -241,16 +244,15 @@ static void feed(struct connection *connection, const uint8_t *data, size_t size
         r = keep(connection, data + consumed, size - consumed);
     if (r < 0) {
         connection->unsent_size = 0;
-        finish(connection);
-        return;
+        return finish(connection);
     }
     if (stop == DECODE_BLOCKED)
         block(connection);
     else if (stop == DECODE_CLOSE || connection->end) {
-        finish(connection);
-        return;
+        return finish(connection);
     }
     arm(connection);
+    return true;
 }
 
 static void close_descriptors(struct connection *connection, struct msghdr *message)
@@ -289,15 +291,14 @@ static ssize_t receive_bytes(struct connection *connection, uint8_t *data, size_
 
 // One read, into the shared buffer behind what was kept, or (where that is much) straight behind
 // it.
-static void read_once(struct connection *connection)
+static bool read_once(struct connection *connection)
 {
     struct receive *receive = connection->receive;
     uint8_t *data = receive->buffer;
     size_t kept = connection->kept_size;
     if (kept > KEPT_CHUNK) {
         if (grow_kept(connection, kept + READ_SIZE) < 0) {
-            finish(connection);
-            return;
+            return finish(connection);
         }
         data = connection->kept;
     } else if (kept > 0) {
@@ -305,12 +306,12 @@ static void read_once(struct connection *connection)
     }
     ssize_t n = receive_bytes(connection, data + kept, READ_SIZE);
     if (n < 0 && errno == EAGAIN)
-        return;
+        return true;
     if (n <= 0)
         connection->end = true; // a reset also ends the stream: what came before it counts
     else
         receive->config.book->bytes += (uint64_t)n;
-    feed(connection, data, kept + (n > 0 ? (size_t)n : 0));
+    return feed(connection, data, kept + (n > 0 ? (size_t)n : 0));
 }
 
 static void connection_ready(struct loop_io *io, unsigned events)
@@ -412,36 +413,28 @@ void connection_free(struct connection *connection)
 }
 
 // Lines that still wait for room are shed and so counted: their writer will not get another chance.
-static void shed_blocked(struct connection *connection)
+static bool shed_blocked(struct connection *connection)
 {
     connection->blocked = false;
     loop_timer_stop(&connection->block_timer);
-    if (is_lines(connection)) {
-        connection->state.lines.expired = true;
-        feed(connection, connection->kept, connection->kept_size);
-    }
-}
-
-// Whether the first connection is still this one: what it reads may have ended and freed it.
-static bool is_first(const struct receive *receive, const struct connection *connection)
-{
-    return receive->connections == connection;
+    if (!is_lines(connection))
+        return true;
+    connection->state.lines.expired = true;
+    return feed(connection, connection->kept, connection->kept_size);
 }
 
 void connection_sweep(struct connection *connection)
 {
-    struct receive *receive = connection->receive;
-    assert(is_first(receive, connection));
-    if (connection->blocked)
-        shed_blocked(connection);
-    for (int i = 0; i < SWEEP_READS && is_first(receive, connection); i++) {
-        uint64_t bytes = receive->config.book->bytes;
+    const uint64_t *bytes = &connection->receive->config.book->bytes;
+    bool open = !connection->blocked || shed_blocked(connection);
+    for (int i = 0; open && i < SWEEP_READS; i++) {
+        uint64_t before = *bytes;
         if (connection->blocked || connection->closing || connection->end)
             break;
-        read_once(connection);
-        if (receive->config.book->bytes == bytes)
+        open = read_once(connection);
+        if (*bytes == before)
             break;
     }
-    if (is_first(receive, connection))
+    if (open)
         connection_free(connection);
 }

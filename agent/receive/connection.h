@@ -73,7 +73,7 @@ struct receive {
 // Takes fd over. 0 or -errno (fd closed).
 int connection_new(struct receive *receive, int fd);
 void connection_free(struct connection *connection);
-// Reads what the first connection of the list still holds, bounded, and frees it; for the end of a
+// Reads what the socket still holds, bounded, and frees it; for the end of a
 // drain.
 void connection_sweep(struct connection *connection);
 
