@@ -47,6 +47,8 @@ static int start_kafka(struct agent *agent, const struct exporter_settings *sett
         .name = settings->name,
         .brokers = agent->dev ? dev_brokers(agent->dev) : settings->brokers,
         .topic = settings->topic,
+        .partitioner = settings->partitioner,
+        .lines_bytes = strcmp(settings->mode, "lines") == 0 ? settings->lines_bytes : 0,
         .properties = &settings->properties,
         .max_delay_ns = agent->settings->max_delay_ns,
         .window_bytes = agent->budget.kafka_window,
@@ -73,6 +75,11 @@ static int start_otlp(struct agent *agent, const struct exporter_settings *setti
         .endpoint = agent->dev ? dev_otlp_endpoint(agent->dev) : settings->endpoint,
         .headers = headers,
         .header_count = count,
+        .tls = {.ca_path = settings->tls_ca_path,
+                .certificate_path = settings->tls_certificate_path,
+                .key_path = settings->tls_key_path,
+                .server_name = settings->tls_server_name,
+                .verify = strcmp(settings->tls_verify, "none") != 0},
         .gzip = strcmp(settings->compression, "gzip") == 0,
         .timeout_ns = settings->timeout_ns,
         .max_request = settings->max_request,
@@ -165,6 +172,12 @@ static void add_targets(struct agent *agent, const struct route_settings *route,
             .log = agent->logs[index],
             .form = is_kafka(exporter) && signal == SIGNAL_LOGS ? WIRE_ECS_JSON : WIRE_OTLP,
             .key_field = slice_from(exporter->key ? exporter->key : ""),
+            .topic = slice_from(exporter->topic ? exporter->topic : ""),
+            .max_topics = exporter->max_topics,
+            .headers = is_kafka(exporter) ? &exporter->headers : NULL,
+            .document_max = is_kafka(exporter) ? kafka_document_max(&exporter->properties) : 0,
+            .cut = exporter->oversize && strcmp(exporter->oversize, "cut") == 0,
+            .book = &agent->books.exporters[index].book,
         };
     }
 }
@@ -210,7 +223,9 @@ static int start_decode(struct agent *agent)
         .clock = agent->clock,
         .max_line = agent->settings->max_line,
         .max_message = agent->settings->max_message,
+        .join = agent->settings->join_for_ns > 0,
         .truncated = &agent->books.receive.truncated,
+        .read_bytes = &agent->books.receive.read_bytes,
         .agent_version = sluice_version(),
     };
     return decoder_new(&agent->decoder, &config);
@@ -238,7 +253,14 @@ static int start_receive(struct agent *agent)
         .max_line = agent->settings->max_line,
         .max_message = agent->settings->max_message,
         .block_for_ns = agent->settings->block_for_ns,
+        .join_for_ns = agent->settings->join_for_ns,
+        .max_connections = agent->settings->max_connections,
+        .first_byte_timeout_ns = agent->settings->first_byte_timeout_ns,
+        .allowed_uids = agent->settings->socket.allowed_uids,
+        .allowed_gids = agent->settings->socket.allowed_gids,
     };
+    agent->books.receive.read_bytes.limit = agent->budget.read_buffers;
+    agent->books.receive.message_bytes.limit = agent->budget.inflate;
     return receive_new(&agent->receive, &config);
 }
 

@@ -4,7 +4,7 @@ FROM debian:12-slim AS build
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         gcc libc6-dev cmake ninja-build pkg-config \
-        libevent-dev librdkafka-dev libnghttp2-dev libyaml-dev libyajl-dev libcurl4-openssl-dev \
+        libevent-dev librdkafka-dev libnghttp2-dev libssl-dev libyaml-dev libyajl-dev libcurl4-openssl-dev \
         libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libzstd-dev zlib1g-dev libssl-dev \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
@@ -16,7 +16,7 @@ RUN cmake --preset release -DBUILD_TESTING=OFF \
 FROM debian:12-slim
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-        ca-certificates libevent-core-2.1-7 libevent-extra-2.1-7 librdkafka1 libnghttp2-14 \
+        ca-certificates libevent-core-2.1-7 libevent-extra-2.1-7 librdkafka1 libnghttp2-14 libssl3 \
         libyaml-0-2 libyajl2 zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 10001 sluice \

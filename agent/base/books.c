@@ -39,29 +39,3 @@ bool books_balanced(const struct books *books)
             return false;
     return true;
 }
-
-const char *signal_name(enum signal_kind signal)
-{
-    static const char *const names[SIGNAL_COUNT] = {"logs", "spans", "metrics"};
-    return names[signal];
-}
-
-const char *reject_reason_name(enum reject_reason reason)
-{
-    static const char *const names[REJECT_COUNT] = {"malformed", "too_large", "unrouted",
-                                                    "overloaded"};
-    return names[reason];
-}
-
-const char *drop_reason_name(enum drop_reason reason)
-{
-    static const char *const names[DROP_REASON_COUNT] = {"shed", "refused"};
-    return names[reason];
-}
-
-const char *dialect_name(enum dialect_kind dialect)
-{
-    static const char *const names[DIALECT_COUNT] = {"unknown", "native", "otlp_grpc", "otlp_http",
-                                                     "syslog",  "lines",  "foreign"};
-    return names[dialect];
-}

@@ -9,38 +9,11 @@
 #ifndef SLUICE_BASE_BOOKS_H
 #define SLUICE_BASE_BOOKS_H
 
+#include "base/book_reasons.h"
+#include "base/byte_budget.h"
+
 #include <stdbool.h>
 #include <stdint.h>
-
-enum signal_kind { SIGNAL_LOGS, SIGNAL_SPANS, SIGNAL_METRICS, SIGNAL_COUNT };
-
-// Why the door refused a record.
-enum reject_reason {
-    REJECT_MALFORMED,  // not what its dialect says it is (a broken OTLP message, a bad frame)
-    REJECT_TOO_LARGE,  // larger than a segment, or than the dialect's limit
-    REJECT_UNROUTED,   // no route takes this signal
-    REJECT_OVERLOADED, // refused by the protocol's own answer; the client keeps it
-    REJECT_COUNT
-};
-
-// Why an exporter's copy was dropped.
-enum drop_reason {
-    DROP_SHED,    // the log was full and the policy is to shed
-    DROP_REFUSED, // the sink took the request but refused these records (OTLP partial success)
-    DROP_REASON_COUNT
-};
-
-// Which dialect a connection spoke.
-enum dialect_kind {
-    DIALECT_UNKNOWN,
-    DIALECT_NATIVE,
-    DIALECT_OTLP_GRPC,
-    DIALECT_OTLP_HTTP,
-    DIALECT_SYSLOG,
-    DIALECT_LINES,
-    DIALECT_FOREIGN, // TLS, pickle, other control bytes
-    DIALECT_COUNT
-};
 
 struct door_book {
     uint64_t received;
@@ -64,6 +37,11 @@ struct exporter_book {
     uint64_t retries;    // sent again, never part of the balance
     uint64_t failures;   // failed attempts: connection lost, deadline, retryable answer
     uint64_t blocked;    // times a door was paused for this exporter
+    uint64_t closed[BATCH_CLOSE_COUNT];
+    uint64_t cut;               // documents shortened to what the sink takes
+    uint64_t dead_letters;      // of dead, records written to the dead-letter file
+    uint64_t dead_letters_lost; // of dead, records that it had no room for, or none was set
+    uint64_t resends_cut;       // entries whose key and headers were too long to be kept
 };
 
 struct receive_book {
@@ -72,6 +50,10 @@ struct receive_book {
     uint64_t bytes;       // read from all sockets
     uint64_t truncated;   // lines cut at max_line
     uint64_t surplus_fds; // descriptors that came with a message and were closed
+    uint64_t closed[CLOSE_REASON_COUNT];
+    uint64_t paused;                  // times a connection was not read because memory was used up
+    struct byte_budget read_bytes;    // kept of all connections: unfinished lines, frames, answers
+    struct byte_budget message_bytes; // of all unfinished OTLP messages, compressed and inflated
 };
 
 #define EXPORTER_NAME_MAX 64
@@ -96,10 +78,5 @@ int64_t books_door_gap(const struct door_book *book);
 // routed + recovered + generated - (delivered + dropped + dead + held).
 int64_t books_exporter_gap(const struct exporter_book *book);
 bool books_balanced(const struct books *books);
-
-const char *signal_name(enum signal_kind signal);          // logs, spans, metrics
-const char *reject_reason_name(enum reject_reason reason); // too_large …
-const char *drop_reason_name(enum drop_reason reason);
-const char *dialect_name(enum dialect_kind dialect);
 
 #endif

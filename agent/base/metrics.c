@@ -42,6 +42,16 @@ static const char *dialect_of(unsigned index)
     return dialect_name((enum dialect_kind)index);
 }
 
+static const char *closed_name(unsigned index)
+{
+    return close_reason_name((enum close_reason)index);
+}
+
+static const char *batch_name(unsigned index)
+{
+    return batch_close_name((enum batch_close)index);
+}
+
 #define DOOR(member) PAGE_DOOR, offsetof(struct door_book, member), #member
 #define RECEIVE(member) PAGE_RECEIVE, offsetof(struct receive_book, member), #member
 #define EXPORTER(member) PAGE_EXPORTER, offsetof(struct exporter_book, member), #member
@@ -68,6 +78,21 @@ static const struct metric_row rows[] = {
     {"sluice_truncated_lines_total", RECEIVE(truncated), .help = "Lines cut at max_line."},
     {"sluice_surplus_descriptors_total", RECEIVE(surplus_fds),
      .help = "File descriptors that came with a message unasked, and were closed."},
+    {"sluice_closed_connections_total", RECEIVE(closed),
+     ARRAY("reason", closed_name, CLOSE_REASON_COUNT),
+     .help = "Connections that the agent closed of its own accord."},
+    {"sluice_paused_reads_total", RECEIVE(paused),
+     .help = "Times a connection was not read because the memory for unfinished input was used "
+             "up."},
+    {"sluice_read_bytes", PAGE_RECEIVE, offsetof(struct receive_book, read_bytes.used),
+     "read_bytes", .gauge = true,
+     .help = "Bytes kept of unfinished lines and frames, and of answers not read yet."},
+    {"sluice_read_bytes_peak", PAGE_RECEIVE, offsetof(struct receive_book, read_bytes.peak),
+     "read_bytes_peak", .gauge = true, .help = "The most that was, since the start."},
+    {"sluice_message_bytes", PAGE_RECEIVE, offsetof(struct receive_book, message_bytes.used),
+     "message_bytes", .gauge = true, .help = "Bytes of unfinished OTLP messages."},
+    {"sluice_message_bytes_peak", PAGE_RECEIVE, offsetof(struct receive_book, message_bytes.peak),
+     "message_bytes_peak", .gauge = true, .help = "The most that was, since the start."},
 
     {"sluice_exporter_routed_records_total", EXPORTER(routed),
      .help = "Records routed to this exporter, those it then dropped included."},
@@ -81,7 +106,7 @@ static const struct metric_row rows[] = {
      ARRAY("reason", drop_name, DROP_REASON_COUNT),
      .help = "Records given up: shed because the log was full, or refused by the sink."},
     {"sluice_exporter_dead_records_total", EXPORTER(dead),
-     .help = "Records that the sink refused for good, put with the dead letters."},
+     .help = "Records that the sink refused for good."},
     {"sluice_exporter_held_records", EXPORTER(held), .gauge = true,
      .help = "Records in the log that still wait for a verdict."},
     {"sluice_exporter_held_bytes", EXPORTER(held_bytes), .gauge = true,
@@ -93,6 +118,17 @@ static const struct metric_row rows[] = {
      .help = "Attempts that failed: connection lost, deadline passed, told to try again."},
     {"sluice_exporter_blocked_total", EXPORTER(blocked),
      .help = "Times a writer was made to wait because this exporter's log was full."},
+    {"sluice_exporter_batches_total", EXPORTER(closed),
+     ARRAY("closed_by", batch_name, BATCH_CLOSE_COUNT),
+     .help = "Batches by why they were closed: OTLP requests, Kafka messages of mode lines."},
+    {"sluice_exporter_cut_records_total", EXPORTER(cut),
+     .help = "Documents shortened to what the sink takes."},
+    {"sluice_exporter_dead_letters_total", EXPORTER(dead_letters),
+     .help = "Dead records that were written to the dead-letter file."},
+    {"sluice_exporter_dead_letters_lost_total", EXPORTER(dead_letters_lost),
+     .help = "Dead records that were not: none is set, it is full, or it cannot be written."},
+    {"sluice_exporter_cut_resends_total", EXPORTER(resends_cut),
+     .help = "Records whose key and headers were too long to be kept for a resend."},
 };
 
 #define ROW_COUNT (sizeof rows / sizeof *rows)

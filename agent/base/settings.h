@@ -27,14 +27,21 @@ struct exporter_settings {
     char *type;      // kafka, otlp
     char *when_full; // auto, block, shed
     // kafka
-    char *brokers; // host:port, …
-    char *topic;
+    char *brokers;                 // host:port, …
+    char *topic;                   // may hold {ECS path}
+    uint64_t max_topics;           // that a template may make
     char *key;                     // an ECS path, such as trace.id; "": none
-    char *mode;                    // ecs
+    char *partitioner;             // librdkafka's name
+    char *mode;                    // ecs, lines
+    uint64_t lines_bytes;          // mode lines: largest message
+    char *oversize;                // cut, dead_letter
     struct setting_map properties; // librdkafka's own, by name
+    // both
+    struct setting_map headers; // kafka: values may hold {ECS path}
     // otlp
-    char *endpoint; // http://host:port or unix:///path
-    struct setting_map headers;
+    char *endpoint; // http://host:port, https://host:port or unix:///path
+    char *tls_ca_path, *tls_certificate_path, *tls_key_path, *tls_server_name;
+    char *tls_verify;  // full, none
     char *compression; // none, gzip
     uint64_t timeout_ns;
     uint64_t max_request; // bytes
@@ -70,6 +77,8 @@ struct settings {
         char *path;
         uint32_t mode;
         char *group;
+        char *allowed_uids; // numbers or names, separated by commas; "": whom the mode lets in
+        char *allowed_gids;
     } socket;
     char *otlp_listen; // host:port; "": off
     struct {
@@ -79,13 +88,22 @@ struct settings {
         char *name, *version, *environment, *instance;
     } service;
     struct setting_map resource; // OpenTelemetry attribute names
+    char *podinfo;               // folder of the downward API's files
     uint64_t max_delay_ns;
     uint64_t max_memory; // bytes
     uint64_t block_for_ns;
     uint64_t max_line;
     uint64_t max_message;
+    uint64_t join_for_ns; // 0: stack traces are not joined
+    uint64_t max_connections;
+    uint64_t first_byte_timeout_ns;
     uint64_t drain_timeout_ns;
     char *termination_message; // path
+    struct {
+        char *path; // "": none
+        uint64_t max_bytes;
+    } dead_letters;
+    char *log_level; // debug, info, warn, error
     struct exporter_settings *exporters;
     unsigned exporter_count;
     struct route_settings *routes;

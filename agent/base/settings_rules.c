@@ -73,11 +73,45 @@ const char *rule_brokers(const char *value)
 
 const char *rule_topic(const char *value)
 {
+    static const char allowed[] = "1 to 249 letters, digits, dots, underscores or dashes, and "
+                                  "fields in braces such as logs.{service.name}";
     size_t size = strlen(value);
-    return size >= 1 && size <= 249 && strcmp(value, ".") != 0 && strcmp(value, "..") != 0 &&
-                   only_of(value, LETTERS CAPITALS DIGITS "._-")
-               ? NULL
-               : "1 to 249 letters, digits, dots, underscores or dashes";
+    if (size < 1 || size > 249 || strcmp(value, ".") == 0 || strcmp(value, "..") == 0)
+        return allowed;
+    for (;;) {
+        value += strspn(value, LETTERS CAPITALS DIGITS "._-");
+        if (!*value)
+            return NULL;
+        size_t field = strcspn(value, "}");
+        char path[130];
+        if (*value != '{' || value[field] != '}' || field < 2 || field > sizeof path)
+            return allowed;
+        memcpy(path, value + 1, field - 1);
+        path[field - 1] = '\0';
+        if (rule_field_path(path))
+            return allowed;
+        value += field + 1;
+    }
+}
+
+// Numbers or names, separated by commas.
+const char *rule_ids(const char *value)
+{
+    static const char allowed[] = "user or group numbers or names, separated by commas";
+    if (!*value)
+        return NULL;
+    for (;;) {
+        value += strspn(value, " ");
+        size_t size = strspn(value, LETTERS CAPITALS DIGITS "._-");
+        if (size == 0)
+            return allowed;
+        value += size;
+        value += strspn(value, " ");
+        if (!*value)
+            return NULL;
+        if (*value++ != ',')
+            return allowed;
+    }
 }
 
 const char *rule_field_path(const char *value)
@@ -91,18 +125,17 @@ const char *rule_field_path(const char *value)
 
 const char *rule_endpoint(const char *value)
 {
-    static const char allowed[] = "http://HOST:PORT or unix:///PATH";
+    static const char allowed[] = "http://HOST:PORT, https://HOST:PORT or unix:///PATH";
     if (strncmp(value, "unix:///", 8) == 0)
         return value[8] && strlen(value + 7) < sizeof((struct sockaddr_un *)0)->sun_path ? NULL
                                                                                          : allowed;
-    if (strncmp(value, "https://", 8) == 0)
-        return "http://HOST:PORT or unix:///PATH (TLS to the collector is not supported yet)";
-    if (strncmp(value, "http://", 7) != 0)
+    size_t scheme = strncmp(value, "https://", 8) == 0 ? 8 : 7;
+    if (scheme == 7 && strncmp(value, "http://", 7) != 0)
         return allowed;
-    const char *host = value + 7;
+    const char *host = value + scheme;
     size_t size = strcspn(host, "/");
     if (host[size] == '/' && host[size + 1])
-        return "http://HOST:PORT without a path: OTLP/gRPC has none";
+        return "http://HOST:PORT or https://HOST:PORT without a path: OTLP/gRPC has none";
     return host_and_port(host, size, true) ? NULL : allowed;
 }
 

@@ -20,11 +20,13 @@ struct enrich;
 struct decoder_config {
     struct enrich *enrich;
     struct clock *clock;
-    size_t max_line;           // bytes; a longer line is cut there and marked
-    size_t max_message;        // bytes of an OTLP message or native frame
-    uint64_t *truncated;       // counts lines cut at max_line; may be NULL
-    const uint8_t *agent_id;   // 16 bytes, told to native clients; may be NULL
-    const char *agent_version; // likewise
+    size_t max_line;     // bytes; a longer line is cut there and marked
+    size_t max_message;  // bytes of an OTLP message or native frame
+    bool join;           // lines of a stack trace become part of the record they belong to
+    uint64_t *truncated; // counts lines cut at max_line; may be NULL
+    struct byte_budget *read_bytes; // charged for what a line_state keeps; may be NULL
+    const uint8_t *agent_id;        // 16 bytes, told to native clients; may be NULL
+    const char *agent_version;      // likewise
 };
 
 int decoder_new(struct decoder **out, const struct decoder_config *config);
@@ -43,11 +45,23 @@ void decoder_wait(struct decoder *decoder, struct room_waiter *waiter);
 void decoder_wait_cancel(struct decoder *decoder, struct room_waiter *waiter);
 
 // Lines: state of one connection. Zeroed at the start.
+struct line_join;
 struct line_state {
     bool skipping; // inside a line that was cut: drop bytes to its end
     bool expired;  // block_for passed: shed instead of waiting (set by the caller, cleared by the
                    // decoder)
+    struct line_join *join; // a record that may go on in the next line; NULL: none
 };
+// Frees what the state holds, unbooked: flush it first. Safe twice, and on a zeroed one.
+void line_state_deinit(struct decoder *decoder, struct line_state *state);
+// Whether a record waits for more lines (it counts as pending): the caller flushes it after
+// join_for without another line.
+static inline bool line_state_pending(const struct line_state *state)
+{
+    return state->join != NULL;
+}
+// Ends the record that waits. DECODE_MORE, or DECODE_BLOCKED: it still waits.
+enum decode_stop decode_lines_flush(struct decoder *decoder, struct line_state *state);
 
 // Whole lines (LF, CRLF or NUL) of data; at the end of the stream also the last without an end.
 // *consumed ≤ size. A cut line longer than max_line is consumed up to there.

@@ -31,8 +31,10 @@ struct setting_map;
 // Everything pointed to is borrowed and must outlive the exporter.
 struct kafka_exporter_config {
     const char *name;
-    const char *brokers;                  // host:port, …
-    const char *topic;                    // where a parcel names none
+    const char *brokers;     // host:port, …
+    const char *topic;       // where a parcel names none
+    const char *partitioner; // librdkafka's name; NULL: its default
+    size_t lines_bytes;      // largest message of many documents; 0: one document a message
     const struct setting_map *properties; // librdkafka's, by name; NULL: none
     uint64_t max_delay_ns;                // linger.ms, unless the properties name it
     size_t window_bytes;      // payload bytes handed over at once; one larger parcel goes alone
@@ -45,6 +47,10 @@ struct kafka_exporter_config {
 
 // Free it by its ops. 0, -ENOMEM, -EINVAL where a property is refused (the own log says which).
 int kafka_exporter_new(struct exporter **out, const struct kafka_exporter_config *config);
+
+// The largest document that these properties let through (message.max.bytes less what a message
+// costs besides).
+size_t kafka_document_max(const struct setting_map *properties);
 
 // 0, or -EINVAL and one line of text in error that names property, value (secrets hidden) and
 // reason. Opens the files that the properties name (certificates), no connection.

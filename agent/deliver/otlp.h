@@ -13,9 +13,20 @@
 struct clock;
 struct loop;
 
+// Paths of PEM files, copied; "" or NULL: the system's authorities, no certificate of our own, the
+// endpoint's host. A file that changes is read again for the next connection.
+struct otlp_tls {
+    const char *ca_path;
+    const char *certificate_path;
+    const char *key_path;
+    const char *server_name;
+    bool verify; // false: takes any certificate
+};
+
 struct otlp_exporter_config {
     const char *name;                  // lives as long as the exporter
-    const char *endpoint;              // http://host:port or unix:///path; copied
+    const char *endpoint;              // http(s)://host:port or unix:///path; copied
+    struct otlp_tls tls;               // https only
     const struct grpc_header *headers; // copied; names may have any case
     size_t header_count;
     bool gzip;

@@ -7,22 +7,16 @@
 
 #include "base/books.h"
 #include "base/slice.h"
+#include "enrich/enrich_config.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct clock;
 struct enrich;
 struct record;
 struct spool_log;
 struct room_waiter;
-
-// What a log's payloads look like.
-enum wire_form {
-    WIRE_ECS_JSON, // one ECS document a payload, '\n' at its end
-    WIRE_OTLP,     // one ResourceLogs/ResourceSpans/ResourceMetrics field a payload
-};
 
 // What a door wants when a log is full and its own policy is auto.
 enum door_policy {
@@ -31,31 +25,22 @@ enum door_policy {
     DOOR_REFUSE, // OTLP: the protocol's refusal, for the whole request
 };
 
-struct resource_attribute {
-    struct slice name; // OpenTelemetry name: service.name, k8s.pod.name …
-    struct slice value;
-};
-
-struct enrich_target {
-    struct spool_log *log;
-    enum wire_form form;
-    struct slice key_field; // Kafka key: an ECS path such as trace.id; empty: none
-};
-
-struct enrich_config {
-    struct clock *clock;
-    struct books *books;
-    const struct resource_attribute *resource; // strongest first; the first of a name wins; copied
-    size_t resource_count;
-    const struct enrich_target *targets[SIGNAL_COUNT]; // copied
-    size_t target_count[SIGNAL_COUNT];
-    const char *agent_version;
-};
-
 // 0, -ENOMEM, or -EINVAL: a form that its signal does not have yet (logs are WIRE_ECS_JSON, spans
 // and metrics WIRE_OTLP), or a key_field that is neither in ecs_fields.h nor labels.NAME.
 int enrich_new(struct enrich **out, const struct enrich_config *config);
 void enrich_free(struct enrich *enrich);
+
+// Takes other resource attributes from now on (the downward API's files have changed). 0 or
+// -ENOMEM, and then the old ones stay.
+int enrich_set_resource(struct enrich *enrich, const struct resource_attribute *resource,
+                        size_t count);
+
+// Shows each document that goes to a log, and each run of spans or metrics (its payload as an OTLP
+// field), to somebody who watches: once a record, whatever its routes. tap NULL: nobody. The slice
+// is valid during the call.
+void enrich_set_tap(struct enrich *enrich,
+                    void (*tap)(void *ctx, enum signal_kind signal, struct slice payload),
+                    void *ctx);
 
 // Whether any route takes the signal.
 bool enrich_routes(const struct enrich *enrich, enum signal_kind signal);

@@ -29,6 +29,13 @@ struct receive_config {
     size_t max_line;          // bytes
     size_t max_message;       // bytes
     uint64_t block_for_ns;    // how long a line waits for room before it is shed
+    uint64_t join_for_ns;     // how long a plain line waits for the rest of its stack trace
+    // All of these: 0 or "" for no limit. What connections keep together is limited by the book's
+    // read_bytes and message_bytes, whose limits the caller sets.
+    size_t max_connections;
+    uint64_t first_byte_timeout_ns; // while connections are scarce
+    const char *allowed_uids;       // numbers or names, separated by commas
+    const char *allowed_gids;
 };
 
 // Opens the sockets and starts to accept. What cannot be opened is told in the own log by name,

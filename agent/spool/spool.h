@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct clock;
+struct dead_letters;
 struct exporter;
 struct loop;
 struct spool_log;
@@ -41,7 +42,8 @@ struct spool_config {
     enum spool_when_full when_full;
     struct loop *loop;
     struct clock *clock;
-    struct exporter *exporter;  // started by spool_log_new; not owned
+    struct exporter *exporter;         // started by spool_log_new; not owned
+    struct dead_letters *dead_letters; // where what is dead is kept; NULL: nowhere
     struct exporter_book *book; // routed, dropped{shed}, delivered, dead, held … are kept here
 };
 
