@@ -55,6 +55,7 @@ static const char *batch_name(unsigned index)
 #define DOOR(member) PAGE_DOOR, offsetof(struct door_book, member), #member
 #define RECEIVE(member) PAGE_RECEIVE, offsetof(struct receive_book, member), #member
 #define EXPORTER(member) PAGE_EXPORTER, offsetof(struct exporter_book, member), #member
+#define BUDGET(member, of) PAGE_RECEIVE, offsetof(struct receive_book, member.of), #member "_" #of
 #define ARRAY(name, of, n) .label = (name), .value = (of), .count = (n)
 
 static const struct metric_row rows[] = {
@@ -84,15 +85,22 @@ static const struct metric_row rows[] = {
     {"sluice_paused_reads_total", RECEIVE(paused),
      .help = "Times a connection was not read because the memory for unfinished input was used "
              "up."},
-    {"sluice_read_bytes", PAGE_RECEIVE, offsetof(struct receive_book, read_bytes.used),
-     "read_bytes", .gauge = true,
+    {"sluice_read_bytes", BUDGET(read_bytes, used), .gauge = true,
      .help = "Bytes kept of unfinished lines and frames, and of answers not read yet."},
-    {"sluice_read_bytes_peak", PAGE_RECEIVE, offsetof(struct receive_book, read_bytes.peak),
-     "read_bytes_peak", .gauge = true, .help = "The most that was, since the start."},
-    {"sluice_message_bytes", PAGE_RECEIVE, offsetof(struct receive_book, message_bytes.used),
-     "message_bytes", .gauge = true, .help = "Bytes of unfinished OTLP messages."},
-    {"sluice_message_bytes_peak", PAGE_RECEIVE, offsetof(struct receive_book, message_bytes.peak),
-     "message_bytes_peak", .gauge = true, .help = "The most that was, since the start."},
+    {"sluice_read_bytes_peak", BUDGET(read_bytes, peak), .gauge = true,
+     .help = "The most that was, since the start."},
+    {"sluice_read_bytes_limit", BUDGET(read_bytes, limit), .gauge = true,
+     .help = "What max_memory leaves for them."},
+    {"sluice_read_bytes_refused_total", BUDGET(read_bytes, refused),
+     .help = "Times there was no room left for more of them."},
+    {"sluice_message_bytes", BUDGET(message_bytes, used), .gauge = true,
+     .help = "Bytes of unfinished OTLP messages."},
+    {"sluice_message_bytes_peak", BUDGET(message_bytes, peak), .gauge = true,
+     .help = "The most that was, since the start."},
+    {"sluice_message_bytes_limit", BUDGET(message_bytes, limit), .gauge = true,
+     .help = "What max_memory leaves for them."},
+    {"sluice_message_bytes_refused_total", BUDGET(message_bytes, refused),
+     .help = "Times there was no room left for more of them."},
 
     {"sluice_exporter_routed_records_total", EXPORTER(routed),
      .help = "Records routed to this exporter, those it then dropped included."},

@@ -52,7 +52,7 @@ static const struct {
     {"exporters: {X: {}}", "the name \"X\" is not usable"},
     {"exporters: {kafka: {endpoint: 'http://a:1'}}",
      "exporters.kafka.endpoint: only exporters of type otlp have it"},
-    {"exporters: {kafka: {mode: lines}}", "\"lines\" is not one of them; allowed: ecs"},
+    {"exporters: {kafka: {mode: line}}", "\"line\" is not one of them; allowed: ecs, lines"},
     {"exporters: {kafka: {topic: 'a b'}}", "\"a b\" is not usable; allowed: 1 to 249 letters"},
     {"exporters: {kafka: {key: a..b}}", "the path of an ECS field"},
     {"exporters: {kafka: {brokers: 'a,,b'}}", "a list of brokers"},
