@@ -61,7 +61,7 @@ static const struct {
     {"exporters: {kafka: {topic: 'logs.{service.name'}}", "fields in braces"},
     {"socket: {allowed_uids: '1000,,x'}", "numbers or names"},
     {"exporters: {otlp: {endpoint: 'http://a:1/v1'}}", "OTLP/gRPC has none"},
-    {"exporters: {otlp: {endpoint: a}}", "http://HOST:PORT or unix:///PATH"},
+    {"exporters: {otlp: {endpoint: a}}", "http://HOST:PORT, https://HOST:PORT or unix:///PATH"},
     {"exporters: {otlp: {concurrency: 0}}", "\"0\" is too small; allowed: a whole number from 1"},
     {"exporters: {otlp: {concurrency: many}}", "is not a whole number"},
     {"routes: {a: {signals: [logs]}}", "routes.a.exporters: names none"},
