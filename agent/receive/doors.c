@@ -1,17 +1,15 @@
 // One row for each dialect: how its bytes reach decode and how its answers leave.
+#include "receive/doors.h"
+
 #include "receive/connection.h"
 #include "receive/dialect.h"
 
 #include "base/clock.h"
 #include "base/own_log.h"
-#include "grpc/grpc_server.h"
 
 #include <assert.h>
-#include <stdio.h>
-#include <string.h>
 
 #define HINT_EVERY_NS (10 * NS_PER_S)
-#define RETRY_DELAY_NS (1 * NS_PER_S)
 
 static enum decode_stop lines_feed(struct connection *connection, struct slice data, bool end,
                                    size_t *consumed)
@@ -42,105 +40,6 @@ static void native_close(struct connection *connection)
     native_state_deinit(&connection->state.native);
 }
 
-// The service that a path names, or SIGNAL_COUNT.
-static enum signal_kind signal_of(const char *path)
-{
-    static const char *const paths[SIGNAL_COUNT] = {
-        [SIGNAL_LOGS] = "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
-        [SIGNAL_SPANS] = "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
-        [SIGNAL_METRICS] = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-    };
-    unsigned i = 0;
-    while (i < SIGNAL_COUNT && strcmp(path, paths[i]) != 0)
-        i++;
-    return (enum signal_kind)i;
-}
-
-// ExportPartialSuccess{rejected = 1, error_message = 2} inside the response's field 1.
-static size_t encode_partial_success(const struct otlp_result *result, char *out, size_t size)
-{
-    char inner[128];
-    size_t n = 0;
-    inner[n++] = 0x08;
-    uint64_t rest = result->rejected;
-    for (; rest >= 0x80; rest >>= 7)
-        inner[n++] = (char)(rest | 0x80);
-    inner[n++] = (char)rest;
-    size_t reason = result->reason ? strlen(result->reason) : 0;
-    if (reason > 100)
-        reason = 100;
-    inner[n++] = 0x12;
-    inner[n++] = (char)reason;
-    memcpy(inner + n, result->reason ? result->reason : "", reason);
-    n += reason;
-    assert(n < 128 && n + 2 <= size);
-    out[0] = 0x0A;
-    out[1] = (char)n;
-    memcpy(out + 2, inner, n);
-    return n + 2;
-}
-
-// The reply is the receipt: success only once the records are stored.
-static void export_called(void *ctx, struct grpc_call *call, const char *path, struct slice message)
-{
-    struct receive *receive = ctx;
-    struct otlp_result result = {0};
-    enum signal_kind signal = signal_of(path);
-    if (signal == SIGNAL_COUNT) {
-        grpc_call_reply(call, &(struct grpc_status){GRPC_UNIMPLEMENTED, "no such service here", 0},
-                        slice_of(NULL, 0));
-        return;
-    }
-    int r = decode_otlp(receive->config.decoder, signal, message, &result);
-    struct grpc_status status = {GRPC_OK, NULL, 0};
-    char partial[160];
-    size_t partial_size = 0;
-    if (r == DECODE_MALFORMED)
-        status = (struct grpc_status){GRPC_INVALID_ARGUMENT,
-                                      result.reason ? result.reason : "not an Export request", 0};
-    else if (r == DECODE_OVERLOADED)
-        status = (struct grpc_status){GRPC_RESOURCE_EXHAUSTED, "the agent's spool is full",
-                                      RETRY_DELAY_NS};
-    else if (r < 0)
-        status =
-            (struct grpc_status){GRPC_UNAVAILABLE, "the agent is out of memory", RETRY_DELAY_NS};
-    else if (result.rejected > 0)
-        partial_size = encode_partial_success(&result, partial, sizeof partial);
-    grpc_call_reply(call, &status, slice_of(partial, partial_size));
-}
-
-static int grpc_open(struct connection *connection)
-{
-    struct grpc_service service = {
-        .call = export_called,
-        .ctx = connection->receive,
-        .max_message = connection->receive->config.max_message,
-    };
-    return grpc_server_new(&connection->state.grpc, &service);
-}
-
-static enum decode_stop grpc_feed(struct connection *connection, struct slice data, bool end,
-                                  size_t *consumed)
-{
-    (void)end;
-    int r = data.size
-                ? grpc_server_feed(connection->state.grpc, (const uint8_t *)data.data, data.size)
-                : 0;
-    *consumed = data.size;
-    return r < 0 || grpc_server_finished(connection->state.grpc) ? DECODE_CLOSE : DECODE_MORE;
-}
-
-static size_t grpc_output(struct connection *connection, const uint8_t **data)
-{
-    return connection->state.grpc ? grpc_server_output(connection->state.grpc, data) : 0;
-}
-
-static void grpc_close(struct connection *connection)
-{
-    grpc_server_free(connection->state.grpc);
-    connection->state.grpc = NULL;
-}
-
 // Foreign bytes: nothing to read, nothing to answer; the hint has been logged.
 static enum decode_stop foreign_feed(struct connection *connection, struct slice data, bool end,
                                      size_t *consumed)
@@ -162,24 +61,26 @@ static void hint(struct receive *receive, enum foreign_kind kind)
     own_log(OWN_WARN, "foreign_bytes", "a connection was closed: %s", foreign_hint(kind));
 }
 
-static const struct door doors[] = {
-    {DIALECT_NATIVE, NULL, native_feed, native_output, native_close},
-    {DIALECT_OTLP_GRPC, grpc_open, grpc_feed, grpc_output, grpc_close},
-    // Its framing is not taken apart yet: a record stays whole, with its priority in the message.
-    {DIALECT_SYSLOG, NULL, lines_feed, NULL, NULL},
-    {DIALECT_LINES, NULL, lines_feed, NULL, NULL},
-    {DIALECT_OTLP_HTTP, NULL, foreign_feed, NULL, NULL},
-    {DIALECT_FOREIGN, NULL, foreign_feed, NULL, NULL},
+static const struct door native_door = {DIALECT_NATIVE, NULL, native_feed, native_output,
+                                        native_close};
+// Its framing is not taken apart yet: a record stays whole, with its priority in the message.
+static const struct door syslog_door = {DIALECT_SYSLOG, NULL, lines_feed, NULL, NULL};
+static const struct door lines_door = {DIALECT_LINES, NULL, lines_feed, NULL, NULL};
+static const struct door otlp_http_door = {DIALECT_OTLP_HTTP, NULL, foreign_feed, NULL, NULL};
+static const struct door foreign_door = {DIALECT_FOREIGN, NULL, foreign_feed, NULL, NULL};
+
+static const struct door *const doors[] = {
+    &native_door, &otlp_grpc_door, &syslog_door, &lines_door, &otlp_http_door, &foreign_door,
 };
 
 const struct door *door_for(struct receive *receive, const struct dialect_guess *guess)
 {
     unsigned i = 0;
-    while (doors[i].dialect != guess->dialect) {
+    while (doors[i]->dialect != guess->dialect) {
         i++;
         assert(i < sizeof doors / sizeof doors[0]);
     }
-    if (doors[i].feed == foreign_feed)
+    if (doors[i]->feed == foreign_feed)
         hint(receive, guess->foreign);
-    return &doors[i];
+    return doors[i];
 }
