@@ -60,6 +60,9 @@ void settings_free(struct settings *settings);
 // Adds a mistake about an effective setting, for rules that base cannot know (librdkafka's names).
 void settings_mistake_at(struct settings_mistakes *mistakes, const char *origin, const char *path,
                          const char *format, ...) __attribute__((format(printf, 4, 5)));
+// The same for what holds, but not as its writer may think.
+void settings_warn_at(struct settings_mistakes *mistakes, const char *origin, const char *path,
+                      const char *format, ...) __attribute__((format(printf, 4, 5)));
 void settings_mistakes_deinit(struct settings_mistakes *mistakes);
 
 // Reads a regular file of at most limit bytes; *out is NUL-terminated and the caller's to free.

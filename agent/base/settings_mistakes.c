@@ -100,6 +100,16 @@ void settings_mistake_at(struct settings_mistakes *mistakes, const char *origin,
     va_end(args);
 }
 
+void settings_warn_at(struct settings_mistakes *mistakes, const char *origin, const char *path,
+                      const char *format, ...)
+{
+    struct setting_place place = {.origin = ORIGIN_FLAG, .source = origin};
+    va_list args;
+    va_start(args, format);
+    tell(mistakes, &place, path, true, format, args);
+    va_end(args);
+}
+
 const char *draft_quote(const char *path, const char *value, char *out, size_t size)
 {
     if (setting_is_secret(path)) {

@@ -51,6 +51,8 @@ int kafka_exporter_new(struct exporter **out, const struct kafka_exporter_config
 // The largest document that these properties let through (message.max.bytes less what a message
 // costs besides).
 size_t kafka_document_max(const struct setting_map *properties);
+// message.max.bytes: theirs, or librdkafka's own.
+uint64_t kafka_message_max(const struct setting_map *properties);
 
 // 0, or -EINVAL and one line of text in error that names property, value (secrets hidden) and
 // reason. Opens the files that the properties name (certificates), no connection.

@@ -221,11 +221,17 @@ int kafka_exporter_check(const struct setting_map *properties, char *error, size
 // What a message costs beside its payload: the batch's and the record's head, a key, a few headers.
 #define MESSAGE_OVERHEAD 1024u
 
-size_t kafka_document_max(const struct setting_map *properties)
+uint64_t kafka_message_max(const struct setting_map *properties)
 {
     uint64_t most = 1000000; // librdkafka's default
     for (size_t i = 0; properties && i < properties->count; i++)
         if (strcmp(properties->items[i].name, "message.max.bytes") == 0)
             most = strtoull(properties->items[i].value, NULL, 10);
+    return most;
+}
+
+size_t kafka_document_max(const struct setting_map *properties)
+{
+    uint64_t most = kafka_message_max(properties);
     return most > 2 * MESSAGE_OVERHEAD ? (size_t)most - MESSAGE_OVERHEAD : (size_t)most / 2;
 }
