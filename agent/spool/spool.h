@@ -108,8 +108,8 @@ enum spool_when_full spool_when_full(const struct spool_log *log);
 // Counts a copy that is not kept because the log is full: routed and dropped{shed}.
 void spool_shed(struct spool_log *log, uint32_t records);
 
-// Called (from the loop, once) when a segment has been freed after spool_has_room said false. Wait
-// in the turn in which it said so. From inside room() the waiter may wait again.
+// Called (from the loop, once) when a segment has been freed after spool_has_room said false, in
+// the same turn. From inside room() the waiter may wait again.
 void spool_wait(struct spool_log *log, struct room_waiter *waiter);
 void spool_wait_cancel(struct spool_log *log, struct room_waiter *waiter);
 
