@@ -118,43 +118,6 @@ static void stop_deliver(struct agent *agent)
     }
 }
 
-// --- spool ---
-
-static enum spool_when_full when_full(const char *name)
-{
-    if (strcmp(name, "block") == 0)
-        return SPOOL_WHEN_FULL_BLOCK;
-    return strcmp(name, "shed") == 0 ? SPOOL_WHEN_FULL_SHED : SPOOL_WHEN_FULL_AUTO;
-}
-
-static int start_spool(struct agent *agent)
-{
-    for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
-        struct spool_config config = {
-            .name = agent->settings->exporters[i].name,
-            .level = SPOOL_MEMORY,
-            .max_bytes = agent->budget.spool_bytes_each - BUDGET_SEGMENT, // one is the log's slack
-            .when_full = when_full(agent->settings->exporters[i].when_full),
-            .loop = agent->loop,
-            .clock = agent->clock,
-            .exporter = agent->exporters[i],
-            .book = &agent->books.exporters[i].book,
-        };
-        int r = spool_log_new(&agent->logs[i], &config);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-static void stop_spool(struct agent *agent)
-{
-    for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
-        spool_log_free(agent->logs[i]);
-        agent->logs[i] = NULL;
-    }
-}
-
 // --- enrich ---
 
 static void add_targets(struct agent *agent, const struct route_settings *route,
@@ -276,7 +239,7 @@ static const struct room {
     void (*stop)(struct agent *agent);
 } rooms[] = {
     {"receive", start_receive, stop_receive}, {"decode", start_decode, stop_decode},
-    {"enrich", start_enrich, stop_enrich},    {"spool", start_spool, stop_spool},
+    {"enrich", start_enrich, stop_enrich},    {"spool", agent_start_spool, agent_stop_spool},
     {"deliver", start_deliver, stop_deliver},
 };
 
@@ -363,7 +326,7 @@ static void stop(struct agent *agent)
     // What an exporter gives back lands in its log, so that the books' last line is right.
     stop_deliver(agent);
     agent_last_words(agent);
-    stop_spool(agent);
+    agent_stop_spool(agent);
     if (agent->dev)
         dev_free(agent->dev);
     loop_free(agent->loop);

@@ -1,4 +1,4 @@
-// The agent's whole state, for the two files that know every room. Private to agent/agent*.c.
+// The agent's whole state, for the files that know every room. Private to agent/agent*.c.
 #ifndef SLUICE_AGENT_STATE_H
 #define SLUICE_AGENT_STATE_H
 
@@ -38,6 +38,10 @@ struct agent {
     unsigned undrained; // logs that still hold records, while flushing
     bool draining;
 };
+
+// The spool room: 0 or -errno, told in the own log.
+int agent_start_spool(struct agent *agent);
+void agent_stop_spool(struct agent *agent);
 
 // The first call: accept until peers close or half of drain_timeout, then flush for the other half,
 // then stop the loop. A second call stops it at once.

@@ -41,6 +41,10 @@ struct exporter_book {
     uint64_t cut;               // documents shortened to what the sink takes
     uint64_t dead_letters;      // of dead, records written to the dead-letter file
     uint64_t dead_letters_lost; // of dead, records that it had no room for, or none was set
+    uint64_t backlog_segments;  // a gauge: of an earlier run, not read yet
+    uint64_t damaged;           // entries of an earlier run that cannot be read
+    uint64_t damaged_records;   // records in them, as far as is known
+    uint64_t set_aside;         // whole segments that cannot be read
     uint64_t resends_cut;       // entries whose key and headers were too long to be kept
 };
 

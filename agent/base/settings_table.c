@@ -68,6 +68,18 @@ const struct setting_row setting_rows[] = {
      .max = GIB(64), .literal = "auto",
      .help = "What the agent may keep of records, shared out as `sluice explain` prints. `auto` is "
              "half of the cgroup's memory limit, or 64MiB without one."},
+    {"spool.path", AGENT(spool.path), .type = SETTING_TEXT, .fallback = "",
+     .rule = rule_optional_path,
+     .help =
+         "Folder where records wait for their sink, so that they survive the agent; empty keeps "
+         "them in memory."},
+    {"spool.durability", AGENT(spool.durability), .type = SETTING_CHOICE, .fallback = "auto",
+     .allowed = "auto|memory|process",
+     .help = "What a record that was accepted survives: `memory` nothing, `process` the agent's "
+             "death (SIGKILL included). `auto`: `process` where there is a `spool.path`."},
+    {"spool.max_bytes", AGENT(spool.max_bytes), .type = SETTING_BYTES, .fallback = "1GiB",
+     .min = MIB(8), .max = GIB(1024),
+     .help = "Largest size of the files of all exporters together."},
     {"block_for", AGENT(block_for_ns), .type = SETTING_DURATION, .fallback = "1s",
      .max = SECONDS(3600),
      .help = "How long a writer of lines waits for room before records are shed."},

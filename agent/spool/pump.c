@@ -32,6 +32,10 @@ static struct segment *first_waiting(struct spool_log *log)
 static enum pump_stop offer_all(struct spool_log *log)
 {
     for (size_t offered = 0; offered < PUMP_TURN; offered++) {
+        if (backlog_left(&log->backlog) > 0) {
+            if (!backlog_refill(log))
+                return PUMP_BUSY;
+        }
         if (log->waiting == 0)
             return PUMP_EMPTY;
         struct segment *segment = first_waiting(log);
@@ -66,7 +70,8 @@ static void pump_run(struct spool_log *log)
     }
     log->pumping = false;
     // Through a timer, not deferred: deferred work runs before the loop looks at its sockets again.
-    if (log->waiting > 0 && (stop != PUMP_FULL || log->kicked) &&
+    bool more = log->waiting > 0 || backlog_left(&log->backlog) > 0;
+    if (more && (stop != PUMP_FULL || log->kicked) &&
         loop_timer_start(log->loop, &log->resume, 0) < 0)
         loop_defer(log->loop, &log->pump);
 }
@@ -140,7 +145,7 @@ static void verdict_take(struct spool_log *log, const struct verdict *verdict)
     verdict_final(log, segment, slot, verdict);
     if (segment->pending == 0)
         log_settle(log, index);
-    if (log->pending == 0)
+    if (log_is_empty(log))
         log_emptied(log);
 }
 
@@ -198,7 +203,7 @@ static void wake_run(struct loop_deferred *deferred)
         waiter->waiting = false;
         waiter->room(waiter);
     }
-    if (log->drained && log->pending == 0) {
+    if (log->drained && log_is_empty(log)) {
         void (*drained)(void *ctx) = log->drained;
         log->drained = NULL;
         drained(log->drained_ctx);
@@ -207,7 +212,7 @@ static void wake_run(struct loop_deferred *deferred)
 
 void pump_wake(struct spool_log *log)
 {
-    if (log->waiters.first || (log->drained && log->pending == 0))
+    if (log->waiters.first || (log->drained && log_is_empty(log)))
         loop_defer(log->loop, &log->wake);
 }
 
@@ -246,7 +251,7 @@ void spool_drain(struct spool_log *log, void (*drained)(void *ctx), void *ctx)
 bool spool_drained(const struct spool_log *log)
 {
     assert(log->magic == SPOOL_LOG_MAGIC);
-    return log->pending == 0;
+    return log_is_empty(log);
 }
 
 void pump_init(struct spool_log *log)

@@ -10,11 +10,7 @@
 #include "spool/crc32c.h"
 #include "spool/spool.h"
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define SEGMENT_OBJECT 0x5E63E47Bu
 // What a payload must leave free for the largest blob.
@@ -32,57 +28,52 @@ uint32_t segment_payload_max(uint32_t size)
            RESEND_RESERVE;
 }
 
-static int memory_open(struct segment *segment, const char *name)
+struct segment *segment_allocate(uint32_t size, uint32_t capacity)
 {
-    char label[64];
-    snprintf(label, sizeof label, "sluice-spool:%.40s", name);
-    segment->fd = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (segment->fd < 0)
-        return error_from_errno();
-    // Reserved before it is written: a store into a hole could end the agent when memory is short.
-    if (fallocate(segment->fd, 0, 0, (off_t)segment->size) < 0)
-        return error_from_errno();
-    if (fcntl(segment->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-        return error_from_errno();
-    void *data = mmap(NULL, segment->size, PROT_READ | PROT_WRITE, MAP_SHARED, segment->fd, 0);
-    if (data == MAP_FAILED)
-        return error_from_errno();
-    segment->data = data;
-    return 0;
+    struct segment *segment = calloc(1, sizeof *segment + (capacity + 63) / 64 * sizeof(uint64_t));
+    if (!segment)
+        return NULL;
+    segment->magic = SEGMENT_OBJECT;
+    segment->piece.fd = -1;
+    segment->size = size;
+    segment->capacity = capacity;
+    return segment;
 }
 
-int segment_new(struct segment **out, const char *name, uint32_t size)
+int segment_new(struct segment **out, struct store *store, uint32_t size)
 {
     assert(size >= SEGMENT_SIZE_MIN && size <= SEGMENT_SIZE_MAX);
     assert((size & (size - 1)) == 0);
-    uint32_t capacity = segment_capacity(size);
-    struct segment *segment = calloc(1, sizeof *segment + capacity / 64 * sizeof(uint64_t));
+    struct segment *segment = segment_allocate(size, segment_capacity(size));
     if (!segment)
         return -ENOMEM;
-    segment->magic = SEGMENT_OBJECT;
-    segment->fd = -1;
-    segment->size = size;
-    segment->capacity = capacity;
-    int r = memory_open(segment, name);
+    int r = store_create(store, size, &segment->piece);
     if (r < 0) {
-        segment_free(segment);
+        segment_detach(segment);
         return r;
     }
+    segment->data = segment->piece.data;
     *out = segment;
     return 0;
 }
 
-void segment_free(struct segment *segment)
+void segment_detach(struct segment *segment)
 {
     if (!segment)
         return;
     assert(segment->magic == SEGMENT_OBJECT);
-    if (segment->data)
-        munmap(segment->data, segment->size);
-    if (segment->fd >= 0)
-        close(segment->fd);
+    store_detach(&segment->piece);
     segment->magic = 0;
     free(segment);
+}
+
+void segment_remove(struct segment *segment, struct store *store)
+{
+    if (!segment)
+        return;
+    assert(segment->magic == SEGMENT_OBJECT);
+    store_remove(store, &segment->piece);
+    segment_detach(segment);
 }
 
 static void commit_word_store(struct segment *segment)
@@ -120,6 +111,7 @@ void segment_start(struct segment *segment, const struct segment_identity *ident
 {
     assert(segment->magic == SEGMENT_OBJECT);
     assert(segment->pending == 0 && segment->waiting == 0);
+    segment->sealed = false;
     assert(identity->generation > segment->identity.generation);
     segment->identity = *identity;
     segment->entries = 0;
@@ -139,8 +131,8 @@ uint32_t segment_room(const struct segment *segment)
     assert(segment->magic == SEGMENT_OBJECT);
     assert(segment->payload_end <= segment->blob_start);
     uint32_t room = segment->blob_start - segment->payload_end;
-    return segment->entries < segment->capacity && room > RESEND_RESERVE ? room - RESEND_RESERVE
-                                                                         : 0;
+    bool open = !segment->sealed && segment->entries < segment->capacity;
+    return open && room > RESEND_RESERVE ? room - RESEND_RESERVE : 0;
 }
 
 uint8_t *segment_tail(struct segment *segment)

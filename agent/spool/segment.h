@@ -6,6 +6,7 @@
 #define SLUICE_SPOOL_SEGMENT_H
 
 #include "spool/segment_format.h"
+#include "spool/store.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,8 +29,9 @@ struct segment_identity {
 
 struct segment {
     unsigned magic;
-    int fd;
-    uint8_t *data; // mapped, size bytes
+    bool sealed; // was found at the start: takes no more entries until it is started anew
+    struct store_piece piece;
+    uint8_t *data; // the piece's, size bytes
     uint32_t size;
     uint32_t capacity;
     struct segment_identity identity;
@@ -51,10 +53,30 @@ uint32_t segment_capacity(uint32_t size);
 // The largest payload; resend blobs of SPOOL_RESEND_MAX fit beside it.
 uint32_t segment_payload_max(uint32_t size);
 
-// Memory of a segment at level `memory`: a memfd of that name, reserved and sealed against
-// resizing. size is a power of two, SEGMENT_SIZE_MIN to _MAX. Returns 0 or -errno.
-int segment_new(struct segment **out, const char *name, uint32_t size);
-void segment_free(struct segment *segment);
+// A segment with memory of its own. size is a power of two, SEGMENT_SIZE_MIN to _MAX. Returns 0 or
+// -errno.
+int segment_new(struct segment **out, struct store *store, uint32_t size);
+// What reading a segment of an earlier run found besides its good entries.
+struct segment_findings {
+    uint32_t pending;      // entries without a verdict
+    uint64_t records;      // in them
+    uint32_t damaged;      // entries that cannot be read
+    uint64_t lost_records; // in those, as far as their neighbours tell
+};
+
+// The segment that a file holds, sealed: its good entries without a verdict wait again, at
+// positions from base_position on. 0, SEGMENT_FOREIGN, SEGMENT_NEWER, SEGMENT_BAD_HEADER
+// (segment_image.h) or -errno.
+int segment_load(struct segment **out, struct store *store, uint32_t number, uint64_t base_position,
+                 struct segment_findings *findings);
+// Whether a new use may write into it: its file is as large as a segment of that size must be.
+bool segment_is_reusable(const struct segment *segment, uint32_t size);
+// Without memory of its own yet; NULL: no memory.
+struct segment *segment_allocate(uint32_t size, uint32_t capacity);
+// Frees it; its file stays.
+void segment_detach(struct segment *segment);
+// Frees it with its file.
+void segment_remove(struct segment *segment, struct store *store);
 
 // Begins a new use of the memory; what it held is gone. No entry may be pending.
 void segment_start(struct segment *segment, const struct segment_identity *identity);

@@ -16,6 +16,7 @@
 #include <sys/random.h>
 
 #define SEGMENT_SIZE_DEFAULT 1048576u
+#define FREE_FILES_MAX 8u // kept for a later use; further ones give their disk back
 // A run is admitted as if its payloads were this long on average; the slack covers shorter ones.
 #define PAYLOAD_EXPECTED 256u
 
@@ -27,7 +28,7 @@ static void trim_expired(struct loop_timer *timer);
 static int config_check(const struct spool_config *config, uint32_t *size, uint32_t *limit)
 {
     size_t wanted = config->segment_size ? config->segment_size : SEGMENT_SIZE_DEFAULT;
-    if (config->level != SPOOL_MEMORY)
+    if (config->level == SPOOL_NODE)
         return -ENOTSUP;
     if (wanted < SPOOL_SEGMENT_MIN || wanted > SPOOL_SEGMENT_MAX || (wanted & (wanted - 1)) != 0)
         return -EINVAL;
@@ -39,18 +40,27 @@ static int config_check(const struct spool_config *config, uint32_t *size, uint3
     return 0;
 }
 
-static struct spool_log *log_allocate(uint32_t limit)
+static int store_open(struct spool_log *log, const struct spool_config *config)
 {
-    struct spool_log *log = calloc(1, sizeof *log);
-    if (!log)
-        return NULL;
-    log->live = calloc((size_t)limit + 1, sizeof(struct segment *));
-    if (!log->live || getrandom(log->id, sizeof log->id, 0) != (ssize_t)sizeof log->id) {
-        free(log->live);
-        free(log);
-        return NULL;
-    }
-    return log;
+    if (config->level == SPOOL_MEMORY)
+        return store_open_memory(&log->store, log->name);
+    assert(config->folder);
+    return store_open_folder(&log->store, config->folder);
+}
+
+// What the log stands on: its store, what is there already, and the table of live segments.
+static int log_open(struct spool_log *log, const struct spool_config *config)
+{
+    if (getrandom(log->id, sizeof log->id, 0) != (ssize_t)sizeof log->id)
+        return -EIO;
+    int r = store_open(log, config);
+    if (r == 0)
+        r = backlog_open(log);
+    if (r < 0)
+        return r;
+    size_t most = log->backlog.count > log->limit ? log->backlog.count : log->limit;
+    log->live = calloc(most + 2, sizeof(struct segment *));
+    return log->live ? 0 : -ENOMEM;
 }
 
 int spool_log_new(struct spool_log **out, const struct spool_config *config)
@@ -62,7 +72,7 @@ int spool_log_new(struct spool_log **out, const struct spool_config *config)
     int r = config_check(config, &size, &limit);
     if (r < 0)
         return r;
-    struct spool_log *log = log_allocate(limit);
+    struct spool_log *log = calloc(1, sizeof *log);
     if (!log)
         return -ENOMEM;
     log->magic = SPOOL_LOG_MAGIC;
@@ -77,23 +87,27 @@ int spool_log_new(struct spool_log **out, const struct spool_config *config)
     log->limit = limit;
     log->trim.expired = trim_expired;
     pump_init(log);
-    r = log->exporter->ops->start(log->exporter, (struct verdict_sink){pump_verdicts, log});
+    r = log_open(log, config);
+    if (r == 0)
+        r = log->exporter->ops->start(log->exporter, (struct verdict_sink){pump_verdicts, log});
     if (r < 0) {
         spool_log_free(log);
         return r;
     }
+    if (backlog_left(&log->backlog) > 0)
+        loop_defer(log->loop, &log->pump);
     *out = log;
     return 0;
 }
 
-static void free_list_release(struct spool_log *log)
+static void free_list_release(struct spool_log *log, uint32_t kept)
 {
-    while (log->free) {
+    while (log->free_count > kept) {
         struct segment *segment = log->free;
         log->free = segment->next;
-        segment_free(segment);
+        log->free_count--;
+        segment_remove(segment, log->store);
     }
-    log->free_count = 0;
 }
 
 void spool_log_free(struct spool_log *log)
@@ -104,9 +118,15 @@ void spool_log_free(struct spool_log *log)
     assert(log->pending == log->waiting); // the exporter points into nothing
     pump_deinit(log);
     loop_timer_stop(&log->trim);
-    for (uint32_t i = 0; i < log->live_count; i++)
-        segment_free(log->live[i]);
-    free_list_release(log);
+    for (uint32_t i = 0; i < log->live_count; i++) {
+        if (log->live[i]->pending == 0)
+            segment_remove(log->live[i], log->store);
+        else
+            segment_detach(log->live[i]);
+    }
+    free_list_release(log, 0);
+    backlog_close(log);
+    store_close(log->store);
     free(log->live);
     log->magic = 0;
     free(log);
@@ -142,17 +162,23 @@ static void log_start_segment(struct spool_log *log, struct segment *segment)
     segment_start(segment, &identity);
 }
 
+// Segments that hold something, read or not.
+static uint64_t log_used(const struct spool_log *log)
+{
+    return log->live_count + backlog_left(&log->backlog);
+}
+
 // Puts a fresh segment at the end of the live ones.
 static int log_open_segment(struct spool_log *log)
 {
-    if (log->live_count > log->limit)
+    if (log_used(log) > log->limit)
         return SPOOL_FULL;
     struct segment *segment = log->free;
     if (segment) {
         log->free = segment->next;
         log->free_count--;
     } else {
-        int r = segment_new(&segment, log->name, log->segment_size);
+        int r = segment_new(&segment, log->store, log->segment_size);
         if (r < 0)
             return r;
     }
@@ -208,12 +234,25 @@ void spool_abort(struct spool_log *log)
         log_settle(log, log->live_count - 1);
 }
 
+void log_put_away(struct spool_log *log, struct segment *segment)
+{
+    assert(segment->pending == 0);
+    if (!segment_is_reusable(segment, log->segment_size) ||
+        (store_is_folder(log->store) && log->free_count >= FREE_FILES_MAX)) {
+        segment_remove(segment, log->store);
+        return;
+    }
+    segment->next = log->free;
+    log->free = segment;
+    log->free_count++;
+}
+
 void log_settle(struct spool_log *log, uint32_t index)
 {
     assert(index < log->live_count);
     struct segment *segment = log->live[index];
     assert(segment->pending == 0 && segment->waiting == 0);
-    if (index == log->live_count - 1) {
+    if (index == log->live_count - 1 && !segment->sealed) {
         if (log->slot_capacity > 0)
             return; // somebody is writing at its tail: the next verdict or abort does it
         log_start_segment(log, segment);
@@ -223,18 +262,18 @@ void log_settle(struct spool_log *log, uint32_t index)
                 (log->live_count - index) * sizeof(struct segment *));
         if (index < log->waiting_live)
             log->waiting_live--;
-        segment->next = log->free;
-        log->free = segment;
-        log->free_count++;
+        if (index < log->backlog.live)
+            log->backlog.live--;
+        log_put_away(log, segment);
     }
     gauge_update(log);
-    if (log->live_count <= log->limit)
+    if (log_used(log) <= log->limit)
         pump_wake(log);
 }
 
 void log_emptied(struct spool_log *log)
 {
-    assert(log->pending == 0);
+    assert(log_is_empty(log));
     pump_wake(log);
     if (log->trim.armed)
         return;
@@ -246,11 +285,12 @@ void log_emptied(struct spool_log *log)
 void log_trim(struct spool_log *log)
 {
     assert(log->slot_capacity == 0);
-    free_list_release(log);
+    // A file stays allocated: the next burst writes to the same pages of the disk.
+    free_list_release(log, store_is_folder(log->store) ? 1 : 0);
     struct segment *active = log_active(log);
-    if (active && active->entries == 0) {
+    if (active && active->entries == 0 && !store_is_folder(log->store)) {
         log->live_count--;
-        segment_free(active);
+        segment_remove(active, log->store);
     }
     gauge_update(log);
 }
@@ -260,7 +300,7 @@ static void trim_expired(struct loop_timer *timer)
 {
     struct spool_log *log = LOG_OF_TRIM(timer);
     assert(log->magic == SPOOL_LOG_MAGIC);
-    if (log->pending > 0)
+    if (!log_is_empty(log))
         return; // set again when it is empty
     if (log->position == log->trim_position)
         log_trim(log);
@@ -286,11 +326,12 @@ static bool active_has_room(const struct spool_log *log, size_t bytes)
 bool spool_has_room(const struct spool_log *log, size_t bytes)
 {
     assert(log->magic == SPOOL_LOG_MAGIC);
-    if (log->live_count > log->limit)
+    uint64_t used = log_used(log);
+    if (used > log->limit)
         return false; // the slack is in use
     if (active_has_room(log, bytes))
         return true;
-    return log->live_count < log->limit && bytes <= fresh_room(log, log->limit - log->live_count);
+    return used < log->limit && bytes <= fresh_room(log, log->limit - used);
 }
 
 size_t spool_room_max(const struct spool_log *log)

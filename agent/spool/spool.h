@@ -36,6 +36,7 @@ enum spool_when_full {
 struct spool_config {
     const char *name; // of the exporter
     enum spool_level level;
+    const char *folder;  // of this log alone, levels `process` and `node`; created where missing
     size_t segment_size; // bytes, a power of two, SPOOL_SEGMENT_MIN to _MAX; 0: 1 MiB
     uint64_t max_bytes;  // of all segments of this log; at least two segments. What was admitted
                          // may need one segment more
@@ -47,14 +48,16 @@ struct spool_config {
     struct exporter_book *book; // routed, dropped{shed}, delivered, dead, held … are kept here
 };
 
-// Returns 0, -EINVAL (sizes), -ENOTSUP (level), -ENOMEM, or what the exporter's start says.
+// At levels `process` and `node` what an earlier run left in the folder is sent first; reading it
+// goes on behind. Returns 0, -EINVAL (sizes), -ENOTSUP (level `node`), -ENOMEM, -EWOULDBLOCK
+// (another process has the folder), -errno of the folder, or what the exporter's start says.
 int spool_log_new(struct spool_log **out, const struct spool_config *config);
-// The exporter must have given everything back (its ops->free ran, or it never took anything).
+// The exporter must have given everything back (its ops->free ran, or it never took anything). What
+// has no verdict stays in the folder, where there is one.
 void spool_log_free(struct spool_log *log);
 
-// What does not depend on the record: how to send it again as it was. All views, copied (and
-// interned) at commit. Together at most SPOOL_RESEND_MAX bytes; of a longer one only the topic is
-// kept.
+// What does not depend on the record: how to send it again as it was. Views, copied at commit.
+// Together at most SPOOL_RESEND_MAX bytes; of a longer one only the topic is kept.
 #define SPOOL_RESEND_MAX 4096
 struct spool_resend {
     struct slice topic;
@@ -104,8 +107,8 @@ enum spool_when_full spool_when_full(const struct spool_log *log);
 // Counts a copy that is not kept because the log is full: routed and dropped{shed}.
 void spool_shed(struct spool_log *log, uint32_t records);
 
-// Called (from the loop, once) when a segment has been freed after spool_has_room said false. Wait
-// in the turn in which it said so. From inside room() the waiter may wait again.
+// Called (from the loop, once) when a segment has been freed after spool_has_room said false, in
+// the same turn. From inside room() the waiter may wait again.
 void spool_wait(struct spool_log *log, struct room_waiter *waiter);
 void spool_wait_cancel(struct spool_log *log, struct room_waiter *waiter);
 

@@ -4,6 +4,7 @@
 
 #include "base/loop.h"
 #include "deliver/exporter.h"
+#include "spool/backlog.h"
 #include "spool/segment.h"
 #include "spool/spool.h"
 
@@ -32,6 +33,8 @@ struct spool_log {
     struct exporter_book *book;
     char name[EXPORTER_NAME_MAX];
 
+    struct store *store;
+    struct backlog backlog;
     uint8_t id[16];
     uint64_t generation;    // of the segment started last
     uint64_t position;      // of the next entry
@@ -62,6 +65,14 @@ struct spool_log {
     struct waiter_list waking; // taken off waiters, about to be called
 };
 
+// spool.c: nothing is pending in a segment that is not live: keeps it for a later use, or removes
+// it.
+void log_put_away(struct spool_log *log, struct segment *segment);
+// Whether no record without a verdict is left, read or not.
+static inline bool log_is_empty(const struct spool_log *log)
+{
+    return log->pending == 0 && backlog_left(&log->backlog) == 0;
+}
 // spool.c: the last verdict in live[index] has come; recycles it where it may be.
 void log_settle(struct spool_log *log, uint32_t index);
 // spool.c: the log has nothing pending: gives its memory back before long.

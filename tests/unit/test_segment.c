@@ -17,10 +17,25 @@
 
 #define SIZE ((size_t)65536)
 
+static struct store *store;
+
+static int store_ready(void **state)
+{
+    (void)state;
+    return store_open_memory(&store, "test");
+}
+
+static int store_gone(void **state)
+{
+    (void)state;
+    store_close(store);
+    return 0;
+}
+
 static struct segment *segment_fresh(void)
 {
     struct segment *segment = NULL;
-    assert_int_equal(segment_new(&segment, "test", SIZE), 0);
+    assert_int_equal(segment_new(&segment, store, SIZE), 0);
     struct segment_identity identity = {.log_id = "0123456789abcde",
                                         .generation = 1,
                                         .base_position = 1000,
@@ -44,14 +59,14 @@ static void test_memory_is_reserved_and_sealed(void **state)
     (void)state;
     struct segment *segment = segment_fresh();
     struct stat stat;
-    assert_int_equal(fstat(segment->fd, &stat), 0);
+    assert_int_equal(fstat(segment->piece.fd, &stat), 0);
     assert_int_equal(stat.st_size, SIZE);
     assert_true((uint64_t)stat.st_blocks * 512 >= SIZE);
-    assert_int_equal(ftruncate(segment->fd, 0), -1);
+    assert_int_equal(ftruncate(segment->piece.fd, 0), -1);
     assert_int_equal(errno, EPERM);
-    assert_int_equal(ftruncate(segment->fd, SIZE * 2), -1);
+    assert_int_equal(ftruncate(segment->piece.fd, SIZE * 2), -1);
     assert_int_equal(errno, EPERM);
-    segment_free(segment);
+    segment_remove(segment, store);
 }
 
 // The format, byte for byte as docs/SPOOL.md shows it: these numbers must never change.
@@ -87,7 +102,7 @@ static void test_layout(void **state)
     assert_int_equal(get_u32le(entry), 0x9b95504a);
     append(segment, "hello\n", (struct spool_resend){{NULL, 0}, {NULL, 0}, {NULL, 0}});
     assert_int_equal(get_u32le(entry + 64), 0xcc63fd88);
-    segment_free(segment);
+    segment_remove(segment, store);
 }
 
 static void test_payloads_are_adjacent(void **state)
@@ -104,7 +119,7 @@ static void test_payloads_are_adjacent(void **state)
     assert_ptr_equal(first.payload.data + first.payload.size, second.payload.data);
     assert_ptr_equal(second.payload.data + second.payload.size, third.payload.data);
     assert_memory_equal(first.payload.data, "{\"a\":1}\n{}\n{\"c\":3}\n", 19);
-    segment_free(segment);
+    segment_remove(segment, store);
 }
 
 static void test_parcel_says_what_was_committed(void **state)
@@ -128,7 +143,7 @@ static void test_parcel_says_what_was_committed(void **state)
     assert_int_equal(parcel.position, 1001);
     assert_true(slice_equal(parcel.payload, SLICE("yz")));
     assert_int_equal(parcel.topic.size + parcel.key.size + parcel.headers.size, 0);
-    segment_free(segment);
+    segment_remove(segment, store);
 }
 
 static void test_resend_blobs_are_interned(void **state)
@@ -151,7 +166,7 @@ static void test_resend_blobs_are_interned(void **state)
     assert_true(slice_equal(parcel.key, SLICE("h")));
     segment_parcel(segment, 3, &parcel);
     assert_true(slice_equal(parcel.headers, SLICE("h")));
-    segment_free(segment);
+    segment_remove(segment, store);
 }
 
 static void test_a_long_key_is_cut_and_flagged(void **state)
@@ -174,7 +189,7 @@ static void test_a_long_key_is_cut_and_flagged(void **state)
     assert_int_equal(segment->data[4096 + 64 + ENTRY_FLAGS], SEGMENT_FLAG_RESEND_CUT);
     segment_parcel(segment, 2, &parcel);
     assert_int_equal(parcel.topic.size + parcel.key.size, 0);
-    segment_free(segment);
+    segment_remove(segment, store);
 }
 
 static void test_full_by_index_payload_and_blobs(void **state)
@@ -188,7 +203,7 @@ static void test_full_by_index_payload_and_blobs(void **state)
         assert_int_equal(append(segment, "x", none), i);
     }
     assert_int_equal(segment_room(segment), 0);
-    segment_free(segment);
+    segment_remove(segment, store);
 
     segment = segment_fresh();
     struct spool_entry entry = {.records = 1};
@@ -196,7 +211,7 @@ static void test_full_by_index_payload_and_blobs(void **state)
     assert_int_equal(segment_room(segment), 10);
     segment_append(segment, 10, &entry);
     assert_int_equal(segment_room(segment), 0);
-    segment_free(segment);
+    segment_remove(segment, store);
 
     // Blobs that differ each time use the room up; the largest always still fits.
     segment = segment_fresh();
@@ -209,7 +224,7 @@ static void test_full_by_index_payload_and_blobs(void **state)
         assert_true(segment->payload_end <= segment->blob_start);
     }
     assert_in_range(n, (SIZE - 12288) / 4105, (SIZE - 12288) / 4105 + 1);
-    segment_free(segment);
+    segment_remove(segment, store);
 }
 
 static void test_waiting_comes_in_order_and_again(void **state)
@@ -229,7 +244,7 @@ static void test_waiting_comes_in_order_and_again(void **state)
     assert_int_equal(segment_take_waiting(segment), 3);
     assert_int_equal(segment_take_waiting(segment), 70);
     assert_int_equal(segment_take_waiting(segment), 100);
-    segment_free(segment);
+    segment_remove(segment, store);
 }
 
 static void test_verdicts_and_reuse(void **state)
@@ -257,7 +272,7 @@ static void test_verdicts_and_reuse(void **state)
     assert_int_equal(segment_room(segment), segment_payload_max(SIZE));
     append(segment, "one", resend);
     assert_int_not_equal(get_u32le(segment->data + 4096 + ENTRY_CRC), before);
-    segment_free(segment);
+    segment_remove(segment, store);
 }
 
 static void test_small_records_do_not_waste_it(void **state)
@@ -288,5 +303,5 @@ int main(void)
         cmocka_unit_test(test_verdicts_and_reuse),
         cmocka_unit_test(test_small_records_do_not_waste_it),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, store_ready, store_gone);
 }

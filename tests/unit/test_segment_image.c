@@ -15,6 +15,7 @@
 #define SIZE ((size_t)16384)
 #define ENTRIES 5
 
+static struct store *store;
 static struct segment *segment;
 
 static void start(uint64_t generation)
@@ -37,7 +38,8 @@ static void append(uint32_t records, const char *text, const char *key)
 static int fresh(void **state)
 {
     (void)state;
-    assert_int_equal(segment_new(&segment, "image", SIZE), 0);
+    assert_int_equal(store_open_memory(&store, "image"), 0);
+    assert_int_equal(segment_new(&segment, store, SIZE), 0);
     start(1);
     append(1, "first\n", "a");
     append(2, "second\n", "a");
@@ -50,7 +52,8 @@ static int fresh(void **state)
 static int gone(void **state)
 {
     (void)state;
-    segment_free(segment);
+    segment_remove(segment, store);
+    store_close(store);
     return 0;
 }
 

@@ -1,0 +1,89 @@
+// One log for each exporter, in memory or in a folder of its own.
+#include "agent_state.h"
+
+#include "base/error.h"
+#include "base/own_log.h"
+#include "base/settings.h"
+#include "spool/spool.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static enum spool_when_full when_full(const char *name)
+{
+    if (strcmp(name, "block") == 0)
+        return SPOOL_WHEN_FULL_BLOCK;
+    return strcmp(name, "shed") == 0 ? SPOOL_WHEN_FULL_SHED : SPOOL_WHEN_FULL_AUTO;
+}
+
+// Large segments where there is much to keep: fewer files to look at after a start.
+#define LARGE_LOG ((uint64_t)256 << 20)
+#define LARGE_SEGMENT ((size_t)4 << 20)
+
+static bool spools_to_files(const struct settings *settings)
+{
+    const char *durability = settings->spool.durability;
+    return strcmp(durability, "process") == 0 ||
+           (strcmp(durability, "auto") == 0 && settings->spool.path[0]);
+}
+
+// The exporter's folder inside spool.path, which is made where it is missing.
+static int spool_folder(const struct settings *settings, const char *name, char *out, size_t size)
+{
+    if (mkdir(settings->spool.path, 0700) < 0 && errno != EEXIST)
+        return error_from_errno();
+    snprintf(out, size, "%s/%s", settings->spool.path, name);
+    return 0;
+}
+
+static void tell_spool(const struct settings *settings, const char *folder, int error)
+{
+    own_log(OWN_ERROR, "spool_failed", "spool.path: %s: %s%s",
+            *folder ? folder : settings->spool.path, strerror(-error),
+            error == -EWOULDBLOCK ? ": another agent has it open; give each its own folder"
+                                  : "; make the folder writable for the agent, or set another one");
+}
+
+int agent_start_spool(struct agent *agent)
+{
+    bool files = spools_to_files(agent->settings);
+    uint64_t each = agent->settings->spool.max_bytes / agent->settings->exporter_count;
+    for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
+        char folder[PATH_MAX] = "";
+        int r = files ? spool_folder(agent->settings, agent->settings->exporters[i].name, folder,
+                                     sizeof folder)
+                      : 0;
+        struct spool_config config = {
+            .name = agent->settings->exporters[i].name,
+            .level = files ? SPOOL_PROCESS : SPOOL_MEMORY,
+            .folder = folder,
+            .segment_size = files && each >= LARGE_LOG ? LARGE_SEGMENT : 0,
+            .max_bytes =
+                files ? each
+                      : agent->budget.spool_bytes_each - BUDGET_SEGMENT, // one is the log's slack
+            .when_full = when_full(agent->settings->exporters[i].when_full),
+            .loop = agent->loop,
+            .clock = agent->clock,
+            .exporter = agent->exporters[i],
+            .book = &agent->books.exporters[i].book,
+        };
+        if (r == 0)
+            r = spool_log_new(&agent->logs[i], &config);
+        if (r < 0 && files)
+            tell_spool(agent->settings, folder, r);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+void agent_stop_spool(struct agent *agent)
+{
+    for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
+        spool_log_free(agent->logs[i]);
+        agent->logs[i] = NULL;
+    }
+}

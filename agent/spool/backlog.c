@@ -1,0 +1,173 @@
+// Finds, orders and loads the segments of an earlier run.
+//
+// Positions name entries within one run only: a loaded segment gets the next stretch of 65,536 of
+// them, below those of new traffic, whatever its header says. Its generation orders it.
+#include "spool/backlog.h"
+
+#include "base/error.h"
+#include "base/own_log.h"
+#include "spool/segment_image.h"
+#include "spool/spool_log.h"
+
+#include <stdlib.h>
+
+#define POSITIONS_EACH ((uint64_t)65536) // a segment has at most 65,535 entries
+#define LOADS_A_TURN 4
+
+static const char *condition_text(int condition)
+{
+    switch (condition) {
+    case SEGMENT_FOREIGN:
+        return "it is no segment";
+    case SEGMENT_NEWER:
+        return "a newer version of the agent wrote it";
+    case SEGMENT_BAD_HEADER:
+        return "its header is damaged";
+    default:
+        return strerror(-condition);
+    }
+}
+
+static void set_aside(struct spool_log *log, uint32_t number, int condition)
+{
+    log->book->set_aside++;
+    own_log(OWN_WARN, "segment_set_aside",
+            "%s: segment %08u cannot be read: %s; it is kept as %08u.damaged", log->name, number,
+            condition_text(condition), number);
+    store_set_aside(log->store, number);
+}
+
+static int by_generation(const void *a, const void *b)
+{
+    const struct backlog_segment *left = a, *right = b;
+    if (left->generation != right->generation)
+        return left->generation < right->generation ? -1 : 1;
+    return left->number < right->number ? -1 : left->number > right->number;
+}
+
+// A segment that was reserved but never used has no header yet.
+static bool is_blank(const uint8_t *header)
+{
+    for (size_t i = 0; i < HEADER_COMMIT; i++)
+        if (header[i])
+            return false;
+    return true;
+}
+
+static void find(struct spool_log *log, uint32_t number)
+{
+    struct backlog *backlog = &log->backlog;
+    struct segment_image image;
+    uint8_t header[SEGMENT_HEADER_SIZE];
+    int r = store_peek(log->store, number, header, sizeof header);
+    if (r == 0 && is_blank(header)) {
+        struct store_piece piece = {.number = number, .fd = -1};
+        store_remove(log->store, &piece);
+        return;
+    }
+    if (r == 0)
+        r = segment_check(&image, header, sizeof header);
+    if (r != 0) {
+        set_aside(log, number, r);
+        return;
+    }
+    backlog->items[backlog->count++] = (struct backlog_segment){image.identity.generation, number};
+    if (image.identity.generation >= log->generation) {
+        log->generation = image.identity.generation;
+        memcpy(log->id, image.identity.log_id, sizeof log->id);
+    }
+}
+
+int backlog_open(struct spool_log *log)
+{
+    struct backlog *backlog = &log->backlog;
+    uint32_t *numbers = NULL;
+    size_t count = 0;
+    if (!store_is_folder(log->store))
+        return 0;
+    int r = store_list(log->store, &numbers, &count);
+    if (r < 0)
+        return r;
+    backlog->items = calloc(count + 1, sizeof *backlog->items);
+    for (size_t i = 0; backlog->items && i < count; i++)
+        find(log, numbers[i]);
+    free(numbers);
+    if (!backlog->items)
+        return -ENOMEM;
+    qsort(backlog->items, backlog->count, sizeof *backlog->items, by_generation);
+    log->position = (uint64_t)backlog->count * POSITIONS_EACH;
+    log->book->backlog_segments = backlog->count;
+    return 0;
+}
+
+void backlog_close(struct spool_log *log)
+{
+    free(log->backlog.items);
+    log->backlog = (struct backlog){0};
+}
+
+static void tell_damage(const struct spool_log *log, uint32_t number,
+                        const struct segment_findings *findings)
+{
+    own_log(OWN_WARN, "entries_damaged",
+            "%s: segment %08u: %u entries cannot be read and were skipped; at least %llu records "
+            "are lost",
+            log->name, number, findings->damaged, (unsigned long long)findings->lost_records);
+}
+
+// Behind the loaded ones and before the new ones.
+static void insert_live(struct spool_log *log, struct segment *segment)
+{
+    uint32_t at = log->backlog.live++;
+    memmove(&log->live[at + 1], &log->live[at], (log->live_count - at) * sizeof *log->live);
+    log->live[at] = segment;
+    log->live_count++;
+    if (log->waiting_live > at)
+        log->waiting_live = at;
+}
+
+static void load(struct spool_log *log, const struct backlog_segment *item, size_t index)
+{
+    struct segment_findings findings;
+    struct segment *segment = NULL;
+    int r = segment_load(&segment, log->store, item->number, index * POSITIONS_EACH, &findings);
+    if (r != 0) {
+        set_aside(log, item->number, r);
+        return;
+    }
+    log->book->damaged += findings.damaged;
+    log->book->damaged_records += findings.lost_records;
+    log->book->recovered += findings.records;
+    log->book->held += findings.records;
+    log->pending += findings.pending;
+    log->waiting += findings.pending;
+    if (findings.damaged > 0)
+        tell_damage(log, item->number, &findings);
+    if (segment->pending > 0)
+        insert_live(log, segment);
+    else
+        log_put_away(log, segment);
+}
+
+static bool waits(const struct spool_log *log)
+{
+    for (uint32_t i = 0; i < log->backlog.live; i++)
+        if (log->live[i]->waiting > 0)
+            return true;
+    return false;
+}
+
+bool backlog_refill(struct spool_log *log)
+{
+    struct backlog *backlog = &log->backlog;
+    for (unsigned loads = 0; loads < LOADS_A_TURN; loads++) {
+        if (backlog_left(backlog) == 0 || waits(log))
+            return true;
+        size_t index = backlog->next++;
+        load(log, &backlog->items[index], index);
+        log->book->backlog_segments = backlog_left(backlog);
+    }
+    if (log_is_empty(log))
+        log_emptied(log);
+    return backlog_left(backlog) == 0 || waits(log);
+}

@@ -1,0 +1,52 @@
+// Where a log's segments live: anonymous memory (level `memory`), or files of one folder that this
+// log alone holds (levels `process` and `node`).
+//
+// A folder has a file `lock`, held as long as the store is open, and segments named by a number,
+// `00000007.segment`. What cannot be read is renamed to `….damaged` and left alone.
+// Source: memfd_create(2), fallocate(2), flock(2). Loop thread only.
+#ifndef SLUICE_SPOOL_STORE_H
+#define SLUICE_SPOOL_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+
+// The bytes of one segment, mapped.
+struct store_piece {
+    uint8_t *data; // size bytes; NULL: none
+    uint32_t size;
+    uint32_t number; // of its file; 0: memory
+    int fd;          // -1: none
+};
+
+// name: of the exporter, as /proc shows it.
+int store_open_memory(struct store **out, const char *name);
+// Creates the folder (mode 0700) where it is missing, and takes its lock. 0, -EWOULDBLOCK (another
+// process holds it), or -errno.
+int store_open_folder(struct store **out, const char *folder);
+// Pieces must have been put away before. NULL is fine.
+void store_close(struct store *store);
+// Whether pieces outlive the process.
+bool store_is_folder(const struct store *store);
+
+// Reserved before it is written: a store into a hole could end the agent. Zeros. 0 or -errno
+// (-ENOSPC: no room on the device).
+int store_create(struct store *store, uint32_t size, struct store_piece *out);
+// The file of that number, mapped as large as it is (rounded down to a page). 0 or -errno.
+int store_attach(struct store *store, uint32_t number, struct store_piece *out);
+// Reads the first size bytes of that file. 0, -EIO where it is shorter, or -errno.
+int store_peek(struct store *store, uint32_t number, void *out, size_t size);
+
+// Gives the memory back and leaves the file. Safe twice, and on a zeroed piece with fd -1.
+void store_detach(struct store_piece *piece);
+// Removes the file too.
+void store_remove(struct store *store, struct store_piece *piece);
+// Renames a file that cannot be read, so that no start looks at it again. 0 or -errno.
+int store_set_aside(struct store *store, uint32_t number);
+
+// Numbers of the segments in the folder, in no order; the caller frees. 0 or -errno.
+int store_list(struct store *store, uint32_t **numbers, size_t *count);
+
+#endif
