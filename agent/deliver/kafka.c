@@ -4,6 +4,9 @@
 #include "base/error.h"
 #include "deliver/kafka_conf.h"
 #include "deliver/kafka_exporter.h"
+#include "deliver/kafka_message.h"
+#include "deliver/kafka_producer.h"
+#include "deliver/kafka_reports.h"
 
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -16,14 +19,21 @@ static struct kafka_exporter *of(struct exporter *exporter)
     return (struct kafka_exporter *)(void *)exporter;
 }
 
-static struct kafka_slot *take_slot(struct kafka_exporter *kafka)
+struct kafka_slot *kafka_slot_take(struct kafka_exporter *kafka, const struct parcel *parcel,
+                                   size_t size)
 {
     struct kafka_slot *slot = kafka->free_slots;
     if (slot)
         kafka->free_slots = slot->next;
     else
         slot = &kafka->slots[kafka->slots_used++];
+    assert(size <= UINT32_MAX);
+    *slot = (struct kafka_slot){.position = parcel->position,
+                                .size = (uint32_t)size,
+                                .held = true,
+                                .own_topic = parcel->topic.size > 0};
     kafka->taken++;
+    kafka->taken_bytes += size;
     return slot;
 }
 
@@ -44,8 +54,8 @@ static bool has_room(const struct kafka_exporter *kafka, size_t size)
     return kafka->taken == 0 || kafka->taken_bytes + size <= kafka->config.window_bytes;
 }
 
-void kafka_decide(struct kafka_exporter *kafka, struct kafka_slot *slot, enum verdict_kind kind,
-                  const char *reason)
+static void decide(struct kafka_exporter *kafka, struct kafka_slot *slot, enum verdict_kind kind,
+                   const char *reason)
 {
     assert(slot->held);
     slot->held = false;
@@ -57,6 +67,13 @@ void kafka_decide(struct kafka_exporter *kafka, struct kafka_slot *slot, enum ve
     else
         kafka->decided_head = slot;
     kafka->decided_tail = slot;
+}
+
+void kafka_decide(struct kafka_exporter *kafka, struct kafka_slot *slot, enum verdict_kind kind,
+                  const char *reason)
+{
+    for (; slot; slot = slot->more)
+        decide(kafka, slot, kind, reason);
 }
 
 static void emit(struct kafka_exporter *kafka)
@@ -80,6 +97,7 @@ static void emit(struct kafka_exporter *kafka)
 
 void kafka_settle(struct kafka_exporter *kafka)
 {
+    kafka_run_step(kafka);
     emit(kafka);
     kafka_producer_step(kafka);
     if (kafka->draining && kafka->state == KAFKA_OPEN && !kafka->flushing && kafka->taken > 0)
@@ -118,127 +136,61 @@ static int start(struct exporter *exporter, struct verdict_sink sink)
     int r = loop_io_start(kafka->config.loop, &kafka->wake, kafka->wake_fd, LOOP_READ);
     if (r < 0)
         return r;
+    kafka_certificates_watch(kafka);
     return kafka_producer_open(kafka);
 }
 
-// The next field of an encoded header: size bytes after a little-endian width. False: none whole.
-static bool take_field(struct slice *rest, size_t width, struct slice *field)
+size_t kafka_payload_size(const struct parcel *parcel)
 {
-    if (rest->size < width)
-        return false;
-    size_t size = 0;
-    for (size_t i = 0; i < width; i++)
-        size |= (size_t)(unsigned char)rest->data[i] << (8 * i);
-    if (rest->size - width < size)
-        return false;
-    *field = slice_of(rest->data + width, size);
-    *rest = slice_of(rest->data + width + size, rest->size - width - size);
-    return true;
-}
-
-// NULL: not as kafka.h says.
-static rd_kafka_headers_t *decode_headers(struct slice rest)
-{
-    rd_kafka_headers_t *headers = rd_kafka_headers_new(4);
-    while (rest.size > 0) {
-        struct slice name, value;
-        if (!take_field(&rest, 2, &name) || !take_field(&rest, 4, &value)) {
-            rd_kafka_headers_destroy(headers);
-            return NULL;
-        }
-        rd_kafka_header_add(headers, name.data, (ssize_t)name.size, value.data,
-                            (ssize_t)value.size);
-    }
-    return headers;
-}
-
-// By reference: the payload stays in the spool until the report.
-static rd_kafka_resp_err_t produce(rd_kafka_topic_t *topic, const struct parcel *parcel,
-                                   struct kafka_slot *slot)
-{
-    if (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, 0, (void *)parcel->payload.data, slot->size,
-                         parcel->key.size ? parcel->key.data : NULL, parcel->key.size, slot) == 0)
-        return RD_KAFKA_RESP_ERR_NO_ERROR;
-    return rd_kafka_last_error();
-}
-
-static rd_kafka_resp_err_t produce_with_headers(struct kafka_exporter *kafka,
-                                                rd_kafka_topic_t *topic,
-                                                const struct parcel *parcel,
-                                                struct kafka_slot *slot)
-{
-    rd_kafka_headers_t *headers = decode_headers(parcel->headers);
-    if (!headers)
-        return RD_KAFKA_RESP_ERR__BAD_MSG;
-    rd_kafka_vu_t fields[] = {
-        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = topic},
-        {.vtype = RD_KAFKA_VTYPE_VALUE,
-         .u.mem = {.ptr = (void *)parcel->payload.data, .size = slot->size}},
-        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = slot},
-        {.vtype = RD_KAFKA_VTYPE_HEADERS, .u.headers = headers},
-        {.vtype = RD_KAFKA_VTYPE_KEY,
-         .u.mem = {.ptr = (void *)parcel->key.data, .size = parcel->key.size}},
-    };
-    size_t count = sizeof fields / sizeof *fields - (parcel->key.size == 0);
-    rd_kafka_error_t *error = rd_kafka_produceva(kafka->producer, fields, count);
-    if (!error)
-        return RD_KAFKA_RESP_ERR_NO_ERROR; // the message owns the headers
-    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-    rd_kafka_error_destroy(error);
-    rd_kafka_headers_destroy(headers);
-    return code;
-}
-
-static size_t payload_size(struct slice payload)
-{
+    struct slice payload = parcel->payload;
     return payload.size > 0 && payload.data[payload.size - 1] == '\n' ? payload.size - 1
                                                                       : payload.size;
 }
 
-static void refuse(struct kafka_exporter *kafka, size_t size)
+static int refuse(struct kafka_exporter *kafka, size_t size)
 {
     kafka->starved = true;
     kafka->starved_size = size;
+    return EXPORTER_FULL;
+}
+
+// A message of its own.
+static int send_alone(struct kafka_exporter *kafka, const struct parcel *parcel, size_t size)
+{
+    struct kafka_slot *slot = kafka_slot_take(kafka, parcel, size);
+    struct kafka_message message = {.payload = slice_of(parcel->payload.data, size),
+                                    .topic = parcel->topic,
+                                    .key = parcel->key,
+                                    .headers = parcel->headers};
+    rd_kafka_resp_err_t error = kafka_message_send(kafka, &message, slot);
+    if (!error || kafka_reports_refused(kafka, slot, error))
+        return 0;
+    release_slot(kafka, slot);
+    return EXPORTER_FULL;
 }
 
 static int offer(struct exporter *exporter, const struct parcel *parcel)
 {
     struct kafka_exporter *kafka = of(exporter);
-    size_t size = payload_size(parcel->payload);
-    assert(size <= UINT32_MAX);
-    if (kafka->state != KAFKA_OPEN || kafka->freeing || !has_room(kafka, size)) {
-        refuse(kafka, size);
-        return EXPORTER_FULL;
+    size_t size = kafka_payload_size(parcel);
+    if (kafka->state != KAFKA_OPEN || kafka->freeing)
+        return refuse(kafka, size);
+    bool joins = kafka->lines_bytes > 0 && !kafka->alone;
+    if (!has_room(kafka, joins ? parcel->payload.size : size)) {
+        // What waits for company would wait for the room that it takes itself.
+        kafka_run_close(kafka, kafka->taken == kafka->config.window_messages ? BATCH_RECORDS
+                                                                             : BATCH_BYTES);
+        return refuse(kafka, parcel->payload.size);
     }
-
-    struct kafka_slot *slot = take_slot(kafka);
-    *slot = (struct kafka_slot){.position = parcel->position,
-                                .size = (uint32_t)size,
-                                .held = true,
-                                .own_topic = parcel->topic.size > 0};
-    kafka->taken_bytes += size;
-    rd_kafka_topic_t *topic = kafka_producer_topic(kafka, parcel->topic);
-    rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION;
-    if (topic)
-        error = parcel->headers.size ? produce_with_headers(kafka, topic, parcel, slot)
-                                     : produce(topic, parcel, slot);
-    if (!error) {
-        kafka->exporter.book->requests++;
-        kafka->flushing = false;
-        return 0;
-    }
-    if (kafka_reports_refused(kafka, slot, error))
-        return 0;
-    release_slot(kafka, slot);
-    refuse(kafka, size);
-    return EXPORTER_FULL;
+    int r = joins ? kafka_run_take(kafka, parcel) : send_alone(kafka, parcel, size);
+    return r == EXPORTER_FULL ? refuse(kafka, parcel->payload.size) : r;
 }
 
 static void flush(struct exporter *exporter, bool draining)
 {
     struct kafka_exporter *kafka = of(exporter);
     if (!draining)
-        return; // linger.ms closes batches
+        return; // linger.ms closes batches, max_delay runs
     kafka->draining = true;
     loop_defer(kafka->config.loop, &kafka->again);
 }
@@ -248,13 +200,15 @@ static void return_rest(struct kafka_exporter *kafka)
 {
     for (uint32_t i = 0; i < kafka->slots_used; i++)
         if (kafka->slots[i].held)
-            kafka_decide(kafka, &kafka->slots[i], VERDICT_RETURNED, NULL);
+            decide(kafka, &kafka->slots[i], VERDICT_RETURNED, NULL);
 }
 
 static void kafka_free(struct exporter *exporter)
 {
     struct kafka_exporter *kafka = of(exporter);
     kafka->freeing = true;
+    kafka_certificates_unwatch(kafka);
+    kafka_run_deinit(kafka);
     kafka_producer_close(kafka);
     return_rest(kafka);
     emit(kafka);
@@ -282,6 +236,7 @@ int kafka_exporter_new(struct exporter **out, const struct kafka_exporter_config
     kafka->config = *config;
     kafka->again.run = on_again;
     kafka->wake.ready = on_wake;
+    kafka_run_init(kafka);
     kafka->slots = calloc(config->window_messages, sizeof *kafka->slots);
     kafka->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     int r = 0;

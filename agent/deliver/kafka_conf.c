@@ -12,6 +12,8 @@
 #include <string.h>
 
 #define LINGER_MAX_MS 900000u // librdkafka's bound
+// In mode `lines` max_delay was spent on the message already.
+#define LINES_LINGER_MS 5u
 
 struct property {
     const char *name;
@@ -46,6 +48,7 @@ struct rule {
 static const struct rule rules[] = {
     {"bootstrap.servers", {NULL, NULL}, "the exporter's own setting `brokers` says this"},
     {"metadata.broker.list", {NULL, NULL}, "the exporter's own setting `brokers` says this"},
+    {"partitioner", {NULL, NULL}, "the exporter's own setting `partitioner` says this"},
     {"acks", {"all", "-1"}, "a record counts as delivered only when all replicas in sync have it"},
     {"request.required.acks",
      {"all", "-1"},
@@ -160,7 +163,10 @@ static int fill(rd_kafka_conf_t *conf, const struct kafka_exporter_config *confi
     for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++)
         kafka_conf_must_set(conf, defaults[i].name, defaults[i].value);
     uint64_t linger = config->max_delay_ns / NS_PER_MS;
-    kafka_conf_must_set_number(conf, "linger.ms", linger > LINGER_MAX_MS ? LINGER_MAX_MS : linger);
+    uint64_t most = config->lines_bytes ? LINES_LINGER_MS : LINGER_MAX_MS;
+    kafka_conf_must_set_number(conf, "linger.ms", linger > most ? most : linger);
+    if (config->partitioner)
+        kafka_conf_must_set(conf, "partitioner", config->partitioner);
 
     for (size_t i = 0; config->properties && i < config->properties->count; i++) {
         int r = set_property(conf, &config->properties->items[i], error, size);

@@ -1,15 +1,20 @@
-// The Kafka exporter's inside, shared by its three sources: the window (kafka.c), the producer's
-// life (kafka_producer.c) and what it reports (kafka_reports.c).
+// The Kafka exporter's inside, shared by its sources: the window (kafka.c), the open run of mode
+// `lines` (kafka_run.c), the producer's life (kafka_producer.c), what it reports (kafka_reports.c)
+// and the files that it was made of (kafka_certificates.c).
 //
 // A parcel takes a slot of the window when it is offered and gives it up when its verdict is
-// emitted. The slot's address is the message's opaque. Slots whose fate is known wait in `decided`
-// until no librdkafka event is open: the sink may offer again from inside a verdict.
+// emitted. A message's opaque is the address of its first parcel's slot; in mode `lines` the others
+// hang on it. Slots whose fate is known wait in `decided` until no librdkafka event is open: the
+// sink may offer again from inside a verdict.
 #ifndef SLUICE_DELIVER_KAFKA_EXPORTER_H
 #define SLUICE_DELIVER_KAFKA_EXPORTER_H
 
 #include "base/loop.h"
 #include "deliver/exporter.h"
 #include "deliver/kafka.h"
+#include "deliver/kafka_certificates.h"
+#include "deliver/kafka_run.h"
+#include "deliver/kafka_topics.h"
 #include "deliver/kafka_worker.h"
 
 #include <librdkafka/rdkafka.h>
@@ -25,13 +30,12 @@ struct kafka_slot {
     uint64_t position;
     const char *reason;      // VERDICT_DEAD
     struct kafka_slot *next; // in free or decided
+    struct kafka_slot *more; // the next parcel of the same message
     uint32_t size;           // payload bytes charged to the window
     uint8_t kind;            // enum verdict_kind, once decided
     bool held;               // offered, and its fate not known yet
     bool own_topic;          // the parcel named it
 };
-
-#define KAFKA_TOPICS 16
 
 struct kafka_exporter {
     struct exporter exporter;
@@ -56,62 +60,47 @@ struct kafka_exporter {
     bool flushing;       // a flush has been asked of this producer and none was offered since
     bool freeing;
 
+    // mode `lines`
+    struct kafka_run run;
+    size_t lines_bytes; // the setting, smaller after messages that only together were too large; 0:
+                        // the mode is ecs
+
     // refused batches
     bool alone;           // this producer sends one by one
     bool size_refused;    // a batch was refused for its size
     bool alone_refused;   // and a record was found that is at fault
     bool purging;         // RETIRING: the queue is purged, then what is in flight given up
     uint64_t batch_bytes; // batch.size, smaller after batches that only together were too large
+    size_t lines_refused; // the smallest message of many that was refused for its size; 0: none
     uint64_t alone_left;  // parcels still to be sent one by one; 0: batches
 
     // the producer
     rd_kafka_conf_t *conf; // what each producer starts from
     rd_kafka_t *producer;
     rd_kafka_queue_t *reports;
-    rd_kafka_topic_t *topics[KAFKA_TOPICS]; // [0]: the exporter's own
+    struct kafka_topics topics;
     struct kafka_worker worker;
     uint64_t opened_ns;  // monotonic
     uint64_t backoff_ns; // grows with each producer that failed soon
     uint64_t wait_ns;    // before the next producer; 0: none
+    struct kafka_certificates certificates;
 
     // the own log's budget
     uint64_t log_since_ns;
     uint64_t log_suppressed;
     unsigned log_lines;
-    unsigned topics_next; // the next topic to be replaced
 };
 
 // kafka.c
-// The parcel's fate is known. Emitted by kafka_settle.
+// A slot for a parcel, charged with so many bytes. The window has room.
+struct kafka_slot *kafka_slot_take(struct kafka_exporter *kafka, const struct parcel *parcel,
+                                   size_t size);
+// A payload's bytes without its final '\n'.
+size_t kafka_payload_size(const struct parcel *parcel);
+// The fate of a message is known, and so of all its parcels. Emitted by kafka_settle.
 void kafka_decide(struct kafka_exporter *kafka, struct kafka_slot *slot, enum verdict_kind kind,
                   const char *reason);
 // Emits what was decided and takes the producer's next step. Never from inside offer.
 void kafka_settle(struct kafka_exporter *kafka);
-
-// kafka_producer.c
-int kafka_producer_open(struct kafka_exporter *kafka);
-// Takes no more parcels and makes a new producer once the reports are in: at once, or after a
-// back-off. purge is for a producer that will deliver nothing more: its queue is given back, and
-// what is in flight when it had a moment to be answered.
-void kafka_producer_retire(struct kafka_exporter *kafka, bool purge, bool backoff);
-// Goes on with a retirement. From kafka_settle.
-void kafka_producer_step(struct kafka_exporter *kafka);
-// Sends what is held without lingering.
-void kafka_producer_flush(struct kafka_exporter *kafka);
-// Ends everything, blocking: afterwards nothing points into a parcel. Reports are taken.
-void kafka_producer_close(struct kafka_exporter *kafka);
-// NULL where librdkafka refuses the name.
-rd_kafka_topic_t *kafka_producer_topic(struct kafka_exporter *kafka, struct slice name);
-
-// kafka_reports.c
-// Takes events that are there, a bounded number. True: there may be more.
-bool kafka_reports_take(struct kafka_exporter *kafka);
-// Waits for one event.
-void kafka_reports_wait(struct kafka_exporter *kafka, int timeout_ms);
-// A message that librdkafka did not take. False: the window is full, or the producer just retired.
-bool kafka_reports_refused(struct kafka_exporter *kafka, struct kafka_slot *slot,
-                           rd_kafka_resp_err_t error);
-// A line in the own log, a few in ten seconds.
-void kafka_log(struct kafka_exporter *kafka, int level, const char *event, const char *text);
 
 #endif

@@ -1,12 +1,14 @@
 // The producer's life: opened, retired when it will not deliver, reaped by a thread, opened again.
+#include "deliver/kafka_producer.h"
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "deliver/kafka_conf.h"
 #include "deliver/kafka_exporter.h"
+#include "deliver/kafka_reports.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -14,8 +16,11 @@
 #define BACKOFF_LAST_NS (30 * NS_PER_S)
 #define BACKOFF_FORGET_NS (60 * NS_PER_S) // a producer that lived so long owes nothing
 #define PURGE_AGAIN_NS (500 * NS_PER_MS)
+// How long a producer that is to go may try to deliver what it holds: what keeps it from doing so
+// may be the very thing that its successor has not (an expired certificate).
+#define PATIENCE_NS (10 * NS_PER_S)
+#define LINES_BYTES_MIN 1024u
 #define BATCH_BYTES_MIN 16384u
-#define TOPIC_NAME_MAX 249 // Kafka's own limit
 #define CLOSE_ROUND_MS 100
 #define CLOSE_ROUNDS 30
 
@@ -35,6 +40,8 @@ static void on_timer(struct loop_timer *timer)
         // between two brokers' queues just then was missed.
         purge(kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
         loop_timer_start(kafka->config.loop, timer, PURGE_AGAIN_NS);
+    } else if (kafka->state == KAFKA_RETIRING) {
+        kafka_producer_retire(kafka, true, false);
     } else if (kafka->state == KAFKA_CLOSED) {
         kafka_producer_open(kafka);
         kafka_settle(kafka);
@@ -101,32 +108,6 @@ int kafka_producer_open(struct kafka_exporter *kafka)
     return 0;
 }
 
-rd_kafka_topic_t *kafka_producer_topic(struct kafka_exporter *kafka, struct slice name)
-{
-    if (name.size == 0) {
-        if (!kafka->topics[0])
-            kafka->topics[0] = rd_kafka_topic_new(kafka->producer, kafka->config.topic, NULL);
-        return kafka->topics[0];
-    }
-    for (unsigned i = 1; i < KAFKA_TOPICS; i++)
-        if (kafka->topics[i] &&
-            slice_equal(name, slice_from(rd_kafka_topic_name(kafka->topics[i]))))
-            return kafka->topics[i];
-    if (name.size > TOPIC_NAME_MAX)
-        return NULL;
-    char text[TOPIC_NAME_MAX + 1];
-    memcpy(text, name.data, name.size);
-    text[name.size] = '\0';
-    rd_kafka_topic_t *topic = rd_kafka_topic_new(kafka->producer, text, NULL);
-    if (!topic)
-        return NULL;
-    unsigned place = 1 + kafka->topics_next++ % (KAFKA_TOPICS - 1);
-    if (kafka->topics[place])
-        rd_kafka_topic_destroy(kafka->topics[place]); // librdkafka keeps it while it has messages
-    kafka->topics[place] = topic;
-    return topic;
-}
-
 // ---- retire
 
 void kafka_producer_retire(struct kafka_exporter *kafka, bool purges, bool backoff)
@@ -135,6 +116,8 @@ void kafka_producer_retire(struct kafka_exporter *kafka, bool purges, bool backo
         return;
     if (backoff && kafka->wait_ns == 0)
         back_off(kafka);
+    if (kafka->state == KAFKA_OPEN && !purges)
+        loop_timer_start(kafka->config.loop, &kafka->timer, PATIENCE_NS);
     kafka->state = KAFKA_RETIRING;
     if (purges && !kafka->purging) {
         kafka->purging = true;
@@ -147,11 +130,7 @@ void kafka_producer_retire(struct kafka_exporter *kafka, bool purges, bool backo
 // Everything of the producer but its threads. Its reports are in.
 static void let_go(struct kafka_exporter *kafka)
 {
-    for (unsigned i = 0; i < KAFKA_TOPICS; i++)
-        if (kafka->topics[i])
-            rd_kafka_topic_destroy(kafka->topics[i]);
-    memset(kafka->topics, 0, sizeof kafka->topics);
-    kafka->topics_next = 0;
+    kafka_topics_clear(&kafka->topics);
     if (kafka->reports) {
         rd_kafka_queue_io_event_enable(kafka->reports, -1, NULL, 0);
         rd_kafka_queue_destroy(kafka->reports);
@@ -161,21 +140,43 @@ static void let_go(struct kafka_exporter *kafka)
     loop_timer_stop(&kafka->timer);
 }
 
+// A message of many documents was refused where it stood alone in its batch.
+static void learn_lines(struct kafka_exporter *kafka)
+{
+    size_t half = kafka->lines_refused / 2;
+    kafka->lines_bytes = half > LINES_BYTES_MIN ? half : LINES_BYTES_MIN;
+    char text[160];
+    snprintf(text, sizeof text,
+             "the broker takes no message of %zu bytes: lines_bytes is now %zu; set it, or raise "
+             "the topic's max.message.bytes",
+             kafka->lines_refused, kafka->lines_bytes);
+    kafka_log(kafka, 4, "kafka_lines_halved", text);
+}
+
+static void learn_batch(struct kafka_exporter *kafka)
+{
+    kafka->batch_bytes /= 2;
+    char text[160];
+    snprintf(text, sizeof text,
+             "the broker takes no batch of this size: batch.size is now %llu; set it, or raise "
+             "the topic's max.message.bytes",
+             (unsigned long long)kafka->batch_bytes);
+    kafka_log(kafka, 4, "kafka_batch_halved", text);
+}
+
 // After a pass one by one that found nobody at fault, the batches themselves were too large.
 static void learn(struct kafka_exporter *kafka)
 {
     if (!kafka->alone || kafka->alone_left > 0)
         return;
-    if (kafka->size_refused && !kafka->alone_refused && kafka->batch_bytes > BATCH_BYTES_MIN) {
-        kafka->batch_bytes /= 2;
-        char text[160];
-        snprintf(text, sizeof text,
-                 "the broker takes no batch of this size: batch.size is now %llu; set it, or raise "
-                 "the topic's max.message.bytes",
-                 (unsigned long long)kafka->batch_bytes);
-        kafka_log(kafka, 4, "kafka_batch_halved", text);
+    if (kafka->size_refused && !kafka->alone_refused) {
+        if (kafka->lines_refused > LINES_BYTES_MIN)
+            learn_lines(kafka);
+        else if (kafka->batch_bytes > BATCH_BYTES_MIN)
+            learn_batch(kafka);
     }
     kafka->size_refused = kafka->alone_refused = false;
+    kafka->lines_refused = 0;
 }
 
 static void reap(struct kafka_exporter *kafka)

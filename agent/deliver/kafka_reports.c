@@ -1,7 +1,10 @@
 // What librdkafka reports: deliveries become verdicts, errors become retirements and log lines.
+#include "deliver/kafka_reports.h"
+
 #include "base/clock.h"
 #include "base/own_log.h"
 #include "deliver/kafka_exporter.h"
+#include "deliver/kafka_producer.h"
 
 #include <assert.h>
 #include <string.h>
@@ -50,7 +53,6 @@ void kafka_log(struct kafka_exporter *kafka, int level, const char *event, const
                                  {"suppressed", NULL, (long long)kafka->log_suppressed},
                                  {NULL, NULL, 0}};
     kafka->log_suppressed = 0;
-    // syslog's levels, as librdkafka counts
     enum log_level own = level <= 3   ? OWN_ERROR
                          : level == 4 ? OWN_WARN
                          : level <= 6 ? OWN_INFO
@@ -58,9 +60,17 @@ void kafka_log(struct kafka_exporter *kafka, int level, const char *event, const
     own_log_fields(own, event, fields, "%s", text);
 }
 
+static unsigned parcels_of(const struct kafka_slot *slot)
+{
+    unsigned n = 0;
+    for (; slot; slot = slot->more)
+        n++;
+    return n;
+}
+
 static void give_back(struct kafka_exporter *kafka, struct kafka_slot *slot)
 {
-    kafka->exporter.book->retries++;
+    kafka->exporter.book->retries += parcels_of(slot);
     kafka_decide(kafka, slot, VERDICT_RETURNED, NULL);
 }
 
@@ -70,18 +80,24 @@ static void on_refused(struct kafka_exporter *kafka, struct kafka_slot *slot,
                        const struct refusal *refusal, bool alone)
 {
     kafka->exporter.book->failures++;
-    if (alone) {
+    if (alone && !slot->more) {
         kafka->alone_refused = kafka->alone;
         kafka_decide(kafka, slot, VERDICT_DEAD, refusal->reason);
         return;
     }
-    kafka->alone_left++;
-    if (refusal->by_size)
+    if (refusal->by_size) {
+        size_t size = 0;
+        for (const struct kafka_slot *at = slot; at; at = at->more)
+            size += at->size;
         kafka->size_refused = true;
+        if (alone && (kafka->lines_refused == 0 || size < kafka->lines_refused))
+            kafka->lines_refused = size;
+    }
+    kafka->alone_left += parcels_of(slot);
     give_back(kafka, slot);
     if (kafka->state == KAFKA_OPEN) {
         kafka_log(kafka, 4, "kafka_batch_refused",
-                  "the broker refused a whole batch; its records go one by one to find which");
+                  "a whole batch was refused; its records go one by one to find which");
         kafka_producer_retire(kafka, false, false);
     }
 }
@@ -122,6 +138,11 @@ bool kafka_reports_refused(struct kafka_exporter *kafka, struct kafka_slot *slot
 {
     if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return false;
+    loop_defer(kafka->config.loop, &kafka->again);
+    if (refusal_of(error) && slot->more) {
+        on_refused(kafka, slot, refusal_of(error), true);
+        return true;
+    }
     kafka->exporter.book->failures++;
     const char *reason = NULL;
     if (refusal_of(error))
@@ -130,7 +151,6 @@ bool kafka_reports_refused(struct kafka_exporter *kafka, struct kafka_slot *slot
         reason = "invalid_headers";
     else if (error == RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION && slot->own_topic)
         reason = "invalid_topic";
-    loop_defer(kafka->config.loop, &kafka->again);
     if (reason) {
         kafka_decide(kafka, slot, VERDICT_DEAD, reason);
         return true;
