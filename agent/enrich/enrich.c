@@ -175,6 +175,24 @@ void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_r
     enrich->books->door[signal].rejected[reason] += records;
 }
 
+void enrich_hold(struct enrich *enrich, uint32_t lines)
+{
+    enrich->books->door[SIGNAL_LOGS].received += lines;
+    enrich->books->door[SIGNAL_LOGS].pending += lines;
+}
+
+void enrich_release(struct enrich *enrich, uint32_t lines)
+{
+    enrich->books->door[SIGNAL_LOGS].received -= lines;
+    enrich->books->door[SIGNAL_LOGS].pending -= lines;
+}
+
+void enrich_join(struct enrich *enrich, uint32_t lines)
+{
+    enrich->books->door[SIGNAL_LOGS].received += lines;
+    enrich->books->door[SIGNAL_LOGS].joined += lines;
+}
+
 void enrich_shed(struct enrich *enrich, enum signal_kind signal, uint32_t full, uint32_t records)
 {
     for (; full; full &= full - 1)

@@ -87,6 +87,13 @@ size_t enrich_otlp_overhead(const struct enrich *enrich);
 void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_reason reason,
                    uint64_t records);
 
+// Lines that wait for the rest of their record, in the logs' books: received and pending.
+void enrich_hold(struct enrich *enrich, uint32_t lines);
+// Takes them out of the books again: the caller's next calls say what became of them.
+void enrich_release(struct enrich *enrich, uint32_t lines);
+// Lines that became part of a record that is booked by itself: received and joined.
+void enrich_join(struct enrich *enrich, uint32_t lines);
+
 // Registers for room in whichever log blocked last.
 void enrich_wait(struct enrich *enrich, struct room_waiter *waiter);
 void enrich_wait_cancel(struct enrich *enrich, struct room_waiter *waiter);

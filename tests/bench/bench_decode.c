@@ -34,6 +34,21 @@ void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_r
     (void)enrich, (void)signal, (void)reason, (void)rejected;
 }
 
+void enrich_hold(struct enrich *enrich, uint32_t lines)
+{
+    (void)enrich, (void)lines;
+}
+
+void enrich_release(struct enrich *enrich, uint32_t lines)
+{
+    (void)enrich, (void)lines;
+}
+
+void enrich_join(struct enrich *enrich, uint32_t lines)
+{
+    (void)enrich, (void)lines;
+}
+
 void enrich_wait(struct enrich *enrich, struct room_waiter *waiter)
 {
     (void)enrich, (void)waiter;

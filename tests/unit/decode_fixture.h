@@ -22,6 +22,8 @@ struct documents {
     size_t count;
     uint64_t rejected;
     uint64_t truncated;
+    uint64_t pending; // lines that wait for the rest of their record
+    uint64_t joined;  // lines that became part of another's record
     size_t admit_limit; // that many records, then ENRICH_BLOCKED; SIZE_MAX: no limit
     bool shed;          // an expired door sheds
     size_t sheds;

@@ -46,6 +46,25 @@ void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_r
     documents.rejected += records;
 }
 
+void enrich_hold(struct enrich *enrich, uint32_t lines)
+{
+    (void)enrich;
+    documents.pending += lines;
+}
+
+void enrich_release(struct enrich *enrich, uint32_t lines)
+{
+    (void)enrich;
+    assert(documents.pending >= lines);
+    documents.pending -= lines;
+}
+
+void enrich_join(struct enrich *enrich, uint32_t lines)
+{
+    (void)enrich;
+    documents.joined += lines;
+}
+
 void enrich_wait(struct enrich *enrich, struct room_waiter *waiter)
 {
     (void)enrich;
