@@ -2,10 +2,12 @@
 #include "base/own_log.h"
 
 #include "base/clock.h"
+#include "base/own_log_events.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -26,6 +28,67 @@ struct line {
 
 static _Atomic int threshold = OWN_INFO;
 static _Atomic unsigned lost; // lines that stderr did not take, since the last that it took
+
+// --- the limit ---
+
+// A slot for each event of the table, and a last one that unknown names share.
+static struct limit {
+    uint64_t since_ns; // when the period began; 0: none yet
+    unsigned lines;    // written in it
+    unsigned suppressed;
+} limits[OWN_LOG_EVENTS_MAX + 1];
+static pthread_mutex_t limits_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct clock *limits_clock;
+
+void own_log_clock(struct clock *clock)
+{
+    pthread_mutex_lock(&limits_lock);
+    limits_clock = clock;
+    memset(limits, 0, sizeof limits);
+    pthread_mutex_unlock(&limits_lock);
+}
+
+static bool is_unlimited(size_t event)
+{
+    return event < own_log_event_count && own_log_events[event].unlimited;
+}
+
+// Whether one more line of the event may come now; *suppressed: how many before it did not.
+static bool limit_admits(size_t event, unsigned *suppressed)
+{
+    *suppressed = 0;
+    if (is_unlimited(event))
+        return true;
+    struct limit *limit = &limits[event];
+    pthread_mutex_lock(&limits_lock);
+    uint64_t now = clock_monotonic(limits_clock ? limits_clock : clock_system());
+    if (limit->since_ns == 0 || now - limit->since_ns >= OWN_LOG_PERIOD_S * NS_PER_S) {
+        limit->since_ns = now;
+        limit->lines = 0;
+    }
+    bool admitted = limit->lines < OWN_LOG_BURST;
+    if (admitted) {
+        limit->lines++;
+        *suppressed = limit->suppressed;
+        limit->suppressed = 0;
+    } else {
+        limit->suppressed++;
+    }
+    pthread_mutex_unlock(&limits_lock);
+    return admitted;
+}
+
+// A line that said so was lost: let another one say it.
+static void limit_give_back(size_t event, unsigned suppressed)
+{
+    if (suppressed == 0)
+        return;
+    pthread_mutex_lock(&limits_lock);
+    limits[event].suppressed += suppressed;
+    pthread_mutex_unlock(&limits_lock);
+}
+
+// --- the line ---
 
 void own_log_threshold(enum log_level level)
 {
@@ -66,6 +129,18 @@ static size_t sequence_length(const unsigned char *text)
     return length;
 }
 
+// What a terminal obeys, or hides text with, beyond ASCII: C1 controls, and marks that turn the
+// direction of writing. Its code point, or 0.
+static unsigned hidden_point(const unsigned char *at, size_t length)
+{
+    if (length == 2 && at[0] == 0xc2 && at[1] < 0xa0)
+        return at[1];
+    if (length != 3 || at[0] != 0xe2)
+        return 0;
+    unsigned point = 0x2000u | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
+    return (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) ? point : 0;
+}
+
 static bool put_character(struct line *line, const unsigned char *at, size_t *length)
 {
     static const char escapes[] = "\b\f\n\r\t\"\\", letters[] = "bfnrt\"\\";
@@ -85,6 +160,11 @@ static bool put_character(struct line *line, const unsigned char *at, size_t *le
     if (sequence == 0)
         return put_bytes(line, "\xef\xbf\xbd", 3);
     *length = sequence;
+    unsigned hidden = hidden_point(at, sequence);
+    if (hidden) {
+        snprintf(text, sizeof text, "\\u%04x", hidden);
+        return put_bytes(line, text, 6);
+    }
     return put_bytes(line, (const char *)at, sequence);
 }
 
@@ -146,24 +226,26 @@ static bool would_wait(void)
     return poll(&out, 1, 0) == 0;
 }
 
-static void put_lost(struct line *line, unsigned before)
+static void put_count(struct line *line, const char *name, unsigned count)
 {
-    const struct log_field fields[] = {{"lost_before", NULL, before}, {NULL, NULL, 0}};
-    if (before > 0 && !line->cut)
+    const struct log_field fields[] = {{name, NULL, count}, {NULL, NULL, 0}};
+    if (count > 0 && !line->cut)
         put_fields(line, fields);
 }
 
-static void write_line(const struct line *line, unsigned before)
+// False: lost, and counted.
+static bool write_line(const struct line *line, unsigned before)
 {
     ssize_t written;
     if (would_wait()) {
         atomic_fetch_add_explicit(&lost, before + 1, memory_order_relaxed);
-        return;
+        return false;
     }
     do
         written = write(STDERR_FILENO, line->text, line->used);
     while (written < 0 && errno == EINTR);
     // One that fails for good is not counted: there is nowhere to say so.
+    return true;
 }
 
 __attribute__((format(printf, 4, 0))) static void log_line(enum log_level level, const char *event,
@@ -171,9 +253,13 @@ __attribute__((format(printf, 4, 0))) static void log_line(enum log_level level,
                                                            const char *format, va_list args)
 {
     static const char *const levels[] = {"debug", "info", "warn", "error"};
+    unsigned suppressed;
+    int keep = errno;
     if ((int)level < atomic_load_explicit(&threshold, memory_order_relaxed))
         return;
-    int keep = errno;
+    size_t known = own_log_event_find(event);
+    if (!limit_admits(known, &suppressed))
+        return;
     struct line line;
     char message[2048];
     line.used = 0;
@@ -190,10 +276,12 @@ __attribute__((format(printf, 4, 0))) static void log_line(enum log_level level,
     if (!line.cut)
         put_fields(&line, fields);
     unsigned before = atomic_exchange_explicit(&lost, 0, memory_order_relaxed);
-    put_lost(&line, before);
+    put_count(&line, "suppressed", suppressed);
+    put_count(&line, "lost_before", before);
     memcpy(line.text + line.used, "}\n", 2);
     line.used += 2;
-    write_line(&line, before);
+    if (!write_line(&line, before))
+        limit_give_back(known, suppressed);
     errno = keep;
 }
 

@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "base/nearest_name.h"
 #include "base/own_log.h"
+#include "base/own_log_events.h"
 #include "base/settings.h"
 #include "base/version.h"
 #include "control/command_line.h"
@@ -47,7 +48,8 @@ static const struct command commands[] = {
     {"health", "", OPTION_CONFIG | OPTION_HTTP | OPTION_SETTINGS, 0, 0, health,
      "succeed when the running agent answers"},
     {"version", "", 0, 0, 0, version, "print the version and those of the libraries"},
-    {"docs", "configuration|metrics", 0, 1, 1, docs, "print the document made from the table"},
+    {"docs", "configuration|metrics|events", 0, 1, 1, docs,
+     "print the document made from the table"},
     {"help", "", 0, 0, 0, help, "print this"},
 };
 
@@ -58,9 +60,10 @@ static const struct command commands[] = {
 static void log_mistakes(const struct settings_mistakes *mistakes)
 {
     for (size_t i = 0; i < mistakes->count; i++)
-        own_log(mistakes->items[i].warning ? OWN_WARN : OWN_ERROR,
-                mistakes->items[i].warning ? "setting_doubtful" : "setting_refused", "%s",
-                mistakes->items[i].text);
+        if (mistakes->items[i].warning)
+            own_log(OWN_WARN, "setting_doubtful", "%s", mistakes->items[i].text);
+        else
+            own_log(OWN_ERROR, "setting_refused", "%s", mistakes->items[i].text);
     if (mistakes->left_off)
         own_log(OWN_ERROR, "setting_refused", "and %zu more", mistakes->left_off);
 }
@@ -208,8 +211,10 @@ static int docs(const struct command_context *context, const struct command_line
         command_write_configuration(context->out);
     } else if (strcmp(line->words[0], "metrics") == 0) {
         metrics_write_document(context->out);
+    } else if (strcmp(line->words[0], "events") == 0) {
+        own_log_write_document(context->out);
     } else {
-        fprintf(context->err, "sluice: docs: there are configuration and metrics\n");
+        fprintf(context->err, "sluice: docs: there are configuration, metrics and events\n");
         return COMMAND_USAGE;
     }
     return COMMAND_OK;

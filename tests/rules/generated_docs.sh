@@ -6,7 +6,7 @@ sluice=$(realpath "$1")
 cd "$(dirname "$0")/../.."
 
 status=0
-for subject in configuration metrics; do
+for subject in configuration metrics events; do
     document="docs/${subject^^}.md"
     if [ "${2:-}" = --write ]; then
         "$sluice" docs "$subject" >"$document.new"

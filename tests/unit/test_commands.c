@@ -72,8 +72,8 @@ static void slips_on_the_command_line_are_told(void **state)
         {"check a b", "b: one word too many"},
         {"version --http x", "--http: no such option"},
         {"status --htp x", "--htp: no such option; did you mean --http?"},
-        {"docs", "needs configuration|metrics"},
-        {"docs x", "there are configuration and metrics"},
+        {"docs", "needs configuration|metrics|events"},
+        {"docs x", "there are configuration, metrics and events"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         int status = sluice(rows[i].words);

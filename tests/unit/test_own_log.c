@@ -1,5 +1,9 @@
-// The own log: one line a write, valid JSON whatever the text, cut and not broken when too long.
+// The own log: one line a write, valid JSON whatever the text, cut and not broken when too long,
+// and never more lines of one event than its limit.
 #include "base/own_log.h"
+
+#include "base/clock.h"
+#include "base/own_log_events.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,6 +26,7 @@ static size_t writes;
 // counted.
 static void capture_start(int pipe_fds[2], int *keep)
 {
+    own_log_clock(NULL); // what an earlier case wrote does not count
     assert_int_equal(pipe2(pipe_fds, O_DIRECT), 0);
     *keep = dup(STDERR_FILENO);
     dup2(pipe_fds[1], STDERR_FILENO);
@@ -152,6 +157,94 @@ static void the_threshold_holds(void **state)
     yajl_tree_free(line);
 }
 
+static void what_a_terminal_obeys_is_escaped(void **state)
+{
+    (void)state;
+    int fds[2], keep;
+    capture_start(fds, &keep);
+    own_log(OWN_INFO, "test",
+            "\x1b[2J \xc2\x9b"
+            "2J \xe2\x80\xae \xe2\x81\xa6 \xc2\xa0 \xe2\x80\xaf");
+    capture_end(fds, keep);
+    assert_non_null(
+        strstr(captured, "\"\\u001b[2J \\u009b2J \\u202e \\u2066 \xc2\xa0 \xe2\x80\xaf\""));
+    yajl_tree_free(parse());
+}
+
+// --- the limit ---
+
+static uint64_t limit_now;
+
+static uint64_t test_time(struct clock *clock)
+{
+    (void)clock;
+    return limit_now;
+}
+
+static unsigned lines_with(const char *text)
+{
+    unsigned count = 0;
+    for (const char *at = captured; (at = strstr(at, text)); at++)
+        count++;
+    return count;
+}
+
+static void one_event_never_floods(void **state)
+{
+    (void)state;
+    struct clock clock = {.realtime = test_time, .monotonic = test_time};
+    int fds[2], keep;
+    limit_now = NS_PER_S;
+    capture_start(fds, &keep);
+    own_log_clock(&clock);
+    for (unsigned i = 0; i < 100; i++)
+        own_log(OWN_WARN, "foreign_bytes", "flood");
+    own_log(OWN_WARN, "accept_paused", "another event has a limit of its own");
+    limit_now += OWN_LOG_PERIOD_S * NS_PER_S - 1;
+    own_log(OWN_WARN, "foreign_bytes", "too early");
+    limit_now++;
+    own_log(OWN_WARN, "foreign_bytes", "again");
+    own_log(OWN_WARN, "foreign_bytes", "said once");
+    own_log_threshold(OWN_ERROR);
+    for (unsigned i = 0; i < 100; i++)
+        own_log(OWN_WARN, "accept_paused", "below the threshold nothing is counted");
+    own_log_threshold(OWN_INFO);
+    own_log(OWN_WARN, "accept_paused", "still");
+    own_log_clock(NULL);
+    capture_end(fds, keep);
+    assert_int_equal(lines_with("\"flood\""), OWN_LOG_BURST);
+    assert_int_equal(lines_with("too early"), 0);
+    assert_int_equal(lines_with("\"message\":\"again\",\"suppressed\":91}"), 1);
+    assert_int_equal(lines_with("\"message\":\"said once\"}"), 1);
+    assert_int_equal(lines_with("a limit of its own\"}"), 1);
+    assert_int_equal(lines_with("\"still\"}"), 1);
+}
+
+// A pipe that keeps writes apart holds sixteen of them.
+static void events_of_the_agents_life_have_no_limit(void **state)
+{
+    (void)state;
+    static const char *const events[] = {"started",       "draining",      "ended",
+                                         "start_failed",  "listen_failed", "setting_refused",
+                                         "reload_refused"};
+    int fds[2], keep;
+    for (size_t e = 0; e < sizeof events / sizeof *events; e++) {
+        capture_start(fds, &keep);
+        for (unsigned i = 0; i < OWN_LOG_BURST + 5; i++)
+            own_log(OWN_ERROR, events[e], "said");
+        capture_end(fds, keep);
+        assert_int_equal(lines_with("\"said\"}"), OWN_LOG_BURST + 5);
+    }
+}
+
+static void events_are_told_apart_by_name(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < own_log_event_count; i++)
+        assert_int_equal(own_log_event_find(own_log_events[i].name), i); // so none stands twice
+    assert_int_equal(own_log_event_find("no_such_event"), own_log_event_count);
+}
+
 static void a_full_stderr_never_blocks(void **state)
 {
     (void)state;
@@ -185,6 +278,10 @@ int main(void)
         cmocka_unit_test(any_bytes_make_valid_json),
         cmocka_unit_test(long_texts_are_cut_and_stay_json),
         cmocka_unit_test(the_threshold_holds),
+        cmocka_unit_test(what_a_terminal_obeys_is_escaped),
+        cmocka_unit_test(one_event_never_floods),
+        cmocka_unit_test(events_of_the_agents_life_have_no_limit),
+        cmocka_unit_test(events_are_told_apart_by_name),
         cmocka_unit_test(a_full_stderr_never_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,104 @@
+// The table of events, and the document made from it.
+#include "base/own_log_events.h"
+
+#include "base/own_log.h"
+
+#include <string.h>
+
+const struct own_log_event own_log_events[] = {
+    {"setting_refused", "error", true,
+     "A setting does not hold; the agent does not start with it."},
+    {"setting_doubtful", "warn", true, "A setting holds, and is probably not what was meant."},
+    {"start_failed", "error", true, "The agent could not start; the message says which part."},
+    {"listen_failed", "error", true, "A door or the HTTP endpoint could not be opened."},
+    {"exporter_failed", "error", true, "An exporter could not be made from its settings."},
+    {"dev_kafka_failed", "error", true, "The embedded Kafka of `run --dev` did not start."},
+    {"started", "info", true, "The doors are open; the fields say where."},
+    {"reloaded", "info", true,
+     "SIGHUP: the settings were read again; the fields say what changed."},
+    {"reload_refused", "error", true,
+     "SIGHUP: the settings have mistakes, or cannot be read; nothing changed."},
+    {"reload_needs_restart", "warn", true,
+     "SIGHUP: settings that only a restart can change have changed; they are left as they were."},
+    {"draining", "info", true, "SIGTERM: the agent accepts until peers close, then flushes."},
+    {"drain_deadline", "warn", true, "`drain_timeout` passed with records still held."},
+    {"ended", "warn", true, "A second signal: the agent ends without waiting any longer."},
+    {"termination_message", "warn", true, "The file for the last line cannot be written."},
+    {"tail_started", "info", false, "Somebody watches live records (`sluice tail`)."},
+    {"tail_ended", "info", false, "The watcher is gone; the fields say what was shown."},
+    {"accept_paused", "warn", false,
+     "The process is out of descriptors or memory; new connections wait. Raise the limit of open "
+     "files, or lower `max_connections`."},
+    {"connection_refused", "error", false, "Out of memory: a new connection was closed."},
+    {"foreign_bytes", "warn", false,
+     "A connection spoke something that is no dialect of the socket; the message says what to "
+     "change."},
+    {"kafka_error", "warn", false, "librdkafka reports an error; it goes on trying."},
+    {"kafka_producer_lost", "error", false,
+     "The producer ended for good; another one takes over and sends again what is pending."},
+    {"kafka_producer_refused", "error", false, "librdkafka makes no producer; tried again."},
+    {"kafka_property_refused", "error", true, "librdkafka refuses a property."},
+    {"kafka_batch_refused", "warn", false,
+     "The broker refused a whole batch; its records go one by one to find which."},
+    {"kafka_batch_halved", "warn", false, "Batches were too large for the broker; now smaller."},
+    {"kafka_delivery_failed", "warn", false, "A message could not be delivered; it is sent again."},
+    {"kafka_not_taken", "warn", false, "librdkafka did not take a message; it is offered again."},
+    {"kafka_wake_failed", "error", false, "The descriptor that wakes the exporter is broken."},
+    {"librdkafka", "info", false, "What librdkafka itself says."},
+    {"kafka_lines_halved", "warn", false,
+     "Messages of mode `lines` were too large for the broker; now smaller."},
+    {"kafka_certificates_changed", "info", false,
+     "The files of the TLS settings have changed; a new producer is made of them."},
+    {"kafka_certificates_refused", "warn", false,
+     "The changed files of the TLS settings cannot be used; the old ones stay."},
+    {"kafka_certificates_unwatched", "warn", false,
+     "The files of the TLS settings cannot be watched; restart the agent when they change."},
+    {"otlp_connected", "debug", false, "A connection to the collector stands."},
+    {"otlp_partial_success", "warn", false, "The collector turned some records of a request down."},
+    {"otlp_unreachable", "warn", false, "No connection to the collector; tried again."},
+    {"otlp_retry", "warn", false, "A request failed and is sent again."},
+    {"otlp_dead", "warn", false, "The collector refuses records for good."},
+    {"otlp_request_too_large", "warn", false,
+     "The collector takes no request that large; smaller ones are sent."},
+    {"otlp_tls_failed", "warn", false, "The TLS handshake with the collector failed."},
+    {"otlp_certificates_changed", "info", false,
+     "The files of the TLS settings have changed; new connections use them."},
+    {"otlp_certificates_refused", "warn", false,
+     "The changed files of the TLS settings cannot be used; the old ones stay."},
+    {"otlp_certificates_unwatched", "warn", false,
+     "The files of the TLS settings cannot be watched; restart the agent when they change."},
+    {"spool_failed", "error", true, "An exporter's log could not be opened in its folder."},
+    {"segment_set_aside", "warn", false,
+     "A segment's file that cannot be read was put aside under another name."},
+    {"entries_damaged", "warn", false, "Damaged entries of a segment were skipped, and counted."},
+};
+
+const size_t own_log_event_count = sizeof own_log_events / sizeof *own_log_events;
+_Static_assert(sizeof own_log_events / sizeof *own_log_events <= OWN_LOG_EVENTS_MAX,
+               "the limiter has a slot for each event");
+
+size_t own_log_event_find(const char *name)
+{
+    for (size_t i = 0; i < own_log_event_count; i++)
+        if (strcmp(own_log_events[i].name, name) == 0)
+            return i;
+    return own_log_event_count;
+}
+
+void own_log_write_document(FILE *out)
+{
+    fprintf(out,
+            "<!-- Generated by `sluice docs events`; edit agent/base/own_log_events.c instead. "
+            "-->\n\n"
+            "# The agent's own log\n\n"
+            "JSON lines on standard error: `@timestamp`, `log.level`, `event`, `message`, and "
+            "fields of the event's own.\n`log_level` sets the least level. Of one event at most "
+            "%d lines come in %d seconds, but for those marked\n`always`; the next line says how "
+            "many were left out (`suppressed`). A line that standard error has no room\nfor is "
+            "lost, and the next one says so (`lost_before`). Secrets are never written.\n\n"
+            "| Event | Level | | What it says |\n|---|---|---|---|\n",
+            OWN_LOG_BURST, OWN_LOG_PERIOD_S);
+    for (size_t i = 0; i < own_log_event_count; i++)
+        fprintf(out, "| `%s` | %s | %s | %s |\n", own_log_events[i].name, own_log_events[i].level,
+                own_log_events[i].unlimited ? "always" : "", own_log_events[i].help);
+}
