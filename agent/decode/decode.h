@@ -68,21 +68,6 @@ enum decode_stop decode_lines_flush(struct decoder *decoder, struct line_state *
 enum decode_stop decode_lines(struct decoder *decoder, struct line_state *state, struct slice data,
                               bool end, size_t *consumed);
 
-// What became of an OTLP request.
-struct otlp_result {
-    uint64_t accepted;  // records
-    uint64_t rejected;  // records rejected, or shed by full logs (partial success)
-    const char *reason; // static text for the client, where rejected > 0 or the request was refused
-};
-
-#define DECODE_MALFORMED 1  // not a message of this type: INVALID_ARGUMENT; nothing was appended
-#define DECODE_OVERLOADED 2 // a log is full: refused as a whole, RetryInfo
-
-// A whole ExportTraceServiceRequest, ExportLogsServiceRequest or ExportMetricsServiceRequest.
-// Returns 0, DECODE_MALFORMED or DECODE_OVERLOADED.
-int decode_otlp(struct decoder *decoder, enum signal_kind signal, struct slice message,
-                struct otlp_result *result);
-
 #define NATIVE_OUT_SIZE 512
 
 // Native frames: state of one connection (docs/PROTOCOL.md). Zeroed at the start.

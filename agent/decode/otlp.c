@@ -1,22 +1,15 @@
-// An Export request: checked whole, admitted whole, then appended run by run.
+// One resource's run: begun, then appended in one turn or in several.
 #include "decode/decoder.h"
 #include "decode/otlp_check.h"
 #include "decode/otlp_parts.h"
 
-static const char reason_malformed[] = "not a valid Export request of this signal";
-static const char reason_overloaded[] = "a log is full: send it again later";
-static const char reason_unrouted[] = "no route takes this signal";
-static const char reason_too_large[] = "larger than a segment of the spool, or the spool is full";
-
-// The bytes of the run's Resource, valid until the next run: several are merged, as protobuf has
+// The bytes of the run's Resource, in the message or in keep: several are merged, as protobuf has
 // it, by joining them. False where memory ran out.
-static bool find_resource(struct decoder *decoder, const struct resource_run *run,
-                          struct slice *out)
+static bool find_resource(const struct resource_run *run, struct arena *keep, struct slice *out)
 {
     struct wire_cursor cursor = wire_cursor_of(run->message.data, run->message.size);
     struct wire_field field;
     bool found = false;
-    decoder_next_resource(decoder);
     *out = (struct slice){0};
     while (wire_next(&cursor, &field) == 0) {
         if (!wire_is(&field, OTLP_RUN_RESOURCE, WIRE_BYTES))
@@ -24,7 +17,7 @@ static bool find_resource(struct decoder *decoder, const struct resource_run *ru
         found = true;
         struct slice resource = otlp_slice(&field);
         if (out->size && resource.size) {
-            char *joined = arena_alloc(&decoder->resource_arena, out->size + resource.size);
+            char *joined = arena_alloc(keep, out->size + resource.size);
             if (!joined)
                 return false;
             memcpy(joined, out->data, out->size);
@@ -56,29 +49,31 @@ static uint64_t count_logs(struct slice run)
 }
 
 // How many bytes of spool the run takes at most, in the form of its signal.
-static size_t run_bound(struct decoder *decoder, const struct resource_run *run)
+static size_t run_bound(const struct decoder *decoder, const struct resource_run *run,
+                        struct slice resource)
 {
     const struct enrich *enrich = decoder->config.enrich;
-    struct slice resource;
-    if (!find_resource(decoder, run, &resource))
-        return 0; // it will not be appended
     if (run->signal != SIGNAL_LOGS)
         return otlp_run_bound(run->message, resource, enrich_otlp_overhead(enrich));
     size_t each = enrich_log_overhead(enrich) + otlp_text_bound(resource);
     return otlp_text_bound(run->message) + (size_t)count_logs(run->message) * each;
 }
 
-// Appends a run that was checked and admitted. Returns how many of its records were rejected.
-static uint64_t append_run(struct decoder *decoder, const struct resource_run *run,
-                           const struct otlp_tally *tally)
+bool otlp_walk_begin(struct otlp_walk *walk, const struct resource_run *run, struct arena *keep)
 {
-    struct slice resource;
-    if (!find_resource(decoder, run, &resource)) {
-        enrich_reject(decoder->config.enrich, run->signal, REJECT_TOO_LARGE, tally->records);
-        return tally->records;
-    }
-    return run->signal == SIGNAL_LOGS ? otlp_append_logs(decoder, run, resource)
-                                      : otlp_append_run(decoder, run, resource, tally);
+    *walk = (struct otlp_walk){.run = *run, .keep = keep};
+    walk->scopes = wire_cursor_of(run->message.data, run->message.size);
+    if (!find_resource(run, keep, &walk->resource))
+        return false;
+    if (run->signal != SIGNAL_LOGS)
+        otlp_begin_run(walk);
+    return true;
+}
+
+int otlp_walk_step(struct decoder *decoder, struct otlp_walk *walk, struct otlp_turn *turn)
+{
+    return walk->run.signal == SIGNAL_LOGS ? otlp_append_logs(decoder, walk, turn)
+                                           : otlp_append_run(decoder, walk, turn);
 }
 
 int decode_resource_run(struct decoder *decoder, const struct resource_run *run, uint32_t *records,
@@ -94,65 +89,19 @@ int decode_resource_run(struct decoder *decoder, const struct resource_run *run,
         enrich_reject(enrich, run->signal, REJECT_MALFORMED, *records);
         return DECODE_MALFORMED;
     }
-    if (enrich_admit(enrich, run->signal, run->policy, run_bound(decoder, run), run->expired) != 0)
-        return DECODE_OVERLOADED;
-    *rejected = (uint32_t)append_run(decoder, run, &tally);
+    struct otlp_walk walk;
+    struct otlp_turn turn = {.work = SIZE_MAX};
+    decoder_next_resource(decoder);
     *records = (uint32_t)tally.records;
-    return 0;
-}
-
-// Walks the request's runs. False at the end.
-static bool next_run(struct wire_cursor *cursor, struct resource_run *run)
-{
-    struct wire_field field;
-    while (wire_next(cursor, &field) == 0) {
-        if (wire_is(&field, OTLP_REQUEST_RESOURCES, WIRE_BYTES)) {
-            run->message = otlp_slice(&field);
-            return true;
-        }
+    if (!otlp_walk_begin(&walk, run, &decoder->resource_arena)) {
+        enrich_reject(enrich, run->signal, REJECT_TOO_LARGE, tally.records);
+        *rejected = *records;
+        return 0;
     }
-    return false;
-}
-
-static int refuse(struct decoder *decoder, enum signal_kind signal, enum reject_reason reason,
-                  uint64_t records, struct otlp_result *result)
-{
-    bool malformed = reason == REJECT_MALFORMED;
-    enrich_reject(decoder->config.enrich, signal, reason, records);
-    *result = (struct otlp_result){.rejected = records,
-                                   .reason = malformed ? reason_malformed : reason_overloaded};
-    return malformed ? DECODE_MALFORMED : DECODE_OVERLOADED;
-}
-
-int decode_otlp(struct decoder *decoder, enum signal_kind signal, struct slice message,
-                struct otlp_result *result)
-{
-    struct enrich *enrich = decoder->config.enrich;
-    struct otlp_tally all = {0};
-    if (!otlp_check(signal, OTLP_REQUEST, message, &all))
-        return refuse(decoder, signal, REJECT_MALFORMED, 1, result); // how many, nobody knows
-
-    struct resource_run run = {.signal = signal, .policy = DOOR_REFUSE};
-    struct wire_cursor runs = wire_cursor_of(message.data, message.size);
-    size_t bytes = 0;
-    size_t count = 0;
-    for (; next_run(&runs, &run); count++)
-        bytes += run_bound(decoder, &run);
-    if (enrich_admit(enrich, signal, DOOR_REFUSE, bytes, false) != 0)
-        return refuse(decoder, signal, REJECT_OVERLOADED, all.records, result);
-
-    uint64_t rejected = 0;
-    runs = wire_cursor_of(message.data, message.size);
-    while (next_run(&runs, &run)) {
-        struct otlp_tally tally = all;
-        if (count > 1) {
-            tally = (struct otlp_tally){0};
-            otlp_check(signal, OTLP_RESOURCE_RUN, run.message, &tally);
-        }
-        rejected += append_run(decoder, &run, &tally);
-    }
-    *result = (struct otlp_result){.accepted = all.records - rejected, .rejected = rejected};
-    if (rejected)
-        result->reason = !enrich_routes(enrich, signal) ? reason_unrouted : reason_too_large;
+    size_t bound = run_bound(decoder, run, walk.resource);
+    if (enrich_admit(enrich, run->signal, run->policy, bound, run->expired) != 0)
+        return DECODE_OVERLOADED;
+    otlp_walk_step(decoder, &walk, &turn);
+    *rejected = (uint32_t)walk.rejected;
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "base/books.h"
 #include "base/slice.h"
+#include "decode/decode_otlp.h"
 #include "enrich/enrich.h"
 
 #include <stdint.h>

@@ -1,4 +1,7 @@
 // OTLP's messages as a table of fields, and the one walk over it.
+//
+// The walk keeps its own stack instead of recursing, so that it can stop anywhere and go on in
+// another turn of the loop.
 #include "decode/otlp_check.h"
 
 #include "proto/otlp_fields.h"
@@ -39,6 +42,7 @@ enum message {
     SUMMARY_POINT,
     QUANTILE,
     EXEMPLAR,
+    PACKED_VARINTS, // no message: numbers, one after the other
     MESSAGE_COUNT
 };
 
@@ -167,29 +171,20 @@ static const struct field_row *row_of(enum message message, uint32_t number)
     return row->number ? row : NULL;
 }
 
-static bool check_packed(const struct wire_field *field, uint8_t element)
+// One field of the message on top: what may be inside it is pushed, to be walked next. False where
+// a receiver would refuse it.
+static bool check_field(struct otlp_checker *checker, const struct field_row *row,
+                        const struct wire_field *field)
 {
-    struct wire_cursor cursor = wire_inside(field);
-    uint64_t value;
-    if (element == WIRE_FIXED64)
-        return field->size % 8 == 0;
-    while (cursor.at < cursor.end) {
-        if (wire_next_varint(&cursor, &value) != 0)
-            return false;
-    }
-    return true;
-}
-
-static bool check_message(enum message message, struct wire_cursor cursor, struct otlp_tally *tally,
-                          unsigned depth);
-
-static bool check_field(const struct field_row *row, const struct wire_field *field,
-                        struct otlp_tally *tally, unsigned depth)
-{
-    if (row->role == PACKED && field->type == WIRE_BYTES)
-        return check_packed(field, row->type);
-    if (row->type != field->type)
+    struct otlp_tally *tally = &checker->tally;
+    uint8_t inside = row->child;
+    if (row->role == PACKED && field->type == WIRE_BYTES) {
+        if (row->type == WIRE_FIXED64)
+            return field->size % 8 == 0;
+        inside = PACKED_VARINTS;
+    } else if (row->type != field->type) {
         return false;
+    }
     switch ((enum role)row->role) {
     case COUNTED:
         tally->records++;
@@ -209,44 +204,94 @@ static bool check_field(const struct field_row *row, const struct wire_field *fi
     case PACKED:
         break;
     }
-    return !row->child ||
-           check_message((enum message)row->child, wire_inside(field), tally, depth + 1);
-}
-
-static bool check_message(enum message message, struct wire_cursor cursor, struct otlp_tally *tally,
-                          unsigned depth)
-{
-    struct wire_field field;
-    int r;
-    if (depth > OTLP_DEPTH_MAX)
+    if (!inside)
+        return true;
+    if (checker->depth == OTLP_DEPTH_MAX + 1)
         return false;
-    while ((r = wire_next(&cursor, &field)) == 0) {
-        const struct field_row *row = row_of(message, field.number);
-        if (row && !check_field(row, &field, tally, depth))
-            return false;
-    }
-    return r == WIRE_END;
+    if (field->size == 0)
+        return true;
+    checker->at = field->data; // which ends where the field does
+    checker->stack[checker->depth].end = field->data + field->size;
+    checker->stack[checker->depth++].message = inside;
+    return true;
 }
 
-bool otlp_check(enum signal_kind signal, enum otlp_level level, struct slice message,
-                struct otlp_tally *tally)
+// The next field, or packed number, of the message on top. False where it is malformed.
+static bool check_next(struct otlp_checker *checker)
+{
+    const unsigned top = checker->depth - 1;
+    struct wire_cursor cursor = {checker->at, checker->stack[top].end};
+    enum message message = (enum message)checker->stack[top].message;
+    struct wire_field field;
+    uint64_t number;
+    if (message == PACKED_VARINTS) {
+        bool good = wire_next_varint(&cursor, &number) == 0;
+        checker->at = cursor.at;
+        return good;
+    }
+    if (wire_next(&cursor, &field) != 0)
+        return false;
+    checker->at = cursor.at;
+    const struct field_row *row = row_of(message, field.number);
+    return !row || check_field(checker, row, &field);
+}
+
+int otlp_checker_go(struct otlp_checker *checker, size_t fields)
+{
+    for (;;) {
+        while (checker->depth > 0 && checker->at == checker->stack[checker->depth - 1].end)
+            checker->depth--;
+        if (checker->depth == 0)
+            return OTLP_GOOD;
+        if (fields-- == 0)
+            return OTLP_UNFINISHED;
+        if (!check_next(checker))
+            return OTLP_BAD;
+    }
+}
+
+static void start(struct otlp_checker *checker, enum message message, struct slice bytes)
+{
+    struct wire_cursor cursor = wire_cursor_of(bytes.data, bytes.size);
+    checker->tally = (struct otlp_tally){0};
+    checker->depth = 1;
+    checker->at = cursor.at;
+    checker->stack[0].end = cursor.end;
+    checker->stack[0].message = (uint8_t)message;
+}
+
+void otlp_checker_start(struct otlp_checker *checker, enum signal_kind signal,
+                        enum otlp_level level, struct slice message)
 {
     static const enum message messages[SIGNAL_COUNT][OTLP_RECORD + 1] = {
         [SIGNAL_LOGS] = {LOGS_REQUEST, RESOURCE_LOGS, SCOPE_LOGS, LOG_RECORD},
         [SIGNAL_SPANS] = {SPANS_REQUEST, RESOURCE_SPANS, SCOPE_SPANS, SPAN},
         [SIGNAL_METRICS] = {METRICS_REQUEST, RESOURCE_METRICS, SCOPE_METRICS, METRIC},
     };
+    start(checker, messages[signal][level], message);
     // A log record or span that is checked by itself is one record; a metric's points count.
     if (level == OTLP_RECORD && signal != SIGNAL_METRICS)
-        tally->records++;
-    return check_message(messages[signal][level], wire_cursor_of(message.data, message.size), tally,
-                         0);
+        checker->tally.records++;
+}
+
+bool otlp_check(enum signal_kind signal, enum otlp_level level, struct slice message,
+                struct otlp_tally *tally)
+{
+    struct otlp_checker checker;
+    otlp_checker_start(&checker, signal, level, message);
+    bool good = otlp_checker_go(&checker, SIZE_MAX) == OTLP_GOOD;
+    tally->records += checker.tally.records;
+    tally->error |= checker.tally.error;
+    if (tally->time_ns == 0)
+        tally->time_ns = checker.tally.time_ns;
+    return good;
 }
 
 bool otlp_check_resource(struct slice message)
 {
-    struct otlp_tally nothing = {0};
-    return check_message(RESOURCE, wire_cursor_of(message.data, message.size), &nothing, 0);
+    struct otlp_checker checker;
+    start(&checker, RESOURCE, message);
+    return otlp_checker_go(&checker, SIZE_MAX) == OTLP_GOOD;
 }
 
 size_t otlp_text_bound(struct slice message)

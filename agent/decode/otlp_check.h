@@ -29,6 +29,22 @@ bool otlp_check(enum signal_kind signal, enum otlp_level level, struct slice mes
 // A Resource message.
 bool otlp_check_resource(struct slice message);
 
+// The same in turns: a message of 16 MiB takes tens of milliseconds. message must stay meanwhile.
+struct otlp_checker {
+    struct otlp_tally tally; // so far
+    const uint8_t *at;       // in the message on top
+    unsigned depth;          // messages on the stack
+    struct {
+        const uint8_t *end;
+        uint8_t message;
+    } stack[OTLP_DEPTH_MAX + 1];
+};
+enum otlp_verdict { OTLP_GOOD, OTLP_BAD, OTLP_UNFINISHED };
+void otlp_checker_start(struct otlp_checker *checker, enum signal_kind signal,
+                        enum otlp_level level, struct slice message);
+// Walks over at most so many fields. An enum otlp_verdict; not to be called again after a verdict.
+int otlp_checker_go(struct otlp_checker *checker, size_t fields);
+
 // How long the text in message can get as JSON at most, escapes and repairs included.
 size_t otlp_text_bound(struct slice message);
 

@@ -257,63 +257,104 @@ static bool map_resource(struct decoder *decoder, struct slice resource)
     return map_end(&decoder->mapper);
 }
 
+// Each record's document repeats the resource, so a few bytes of request could ask for gigabytes.
+#define RESOURCE_MAX ((size_t)64 << 10)
+// No segment is larger, and a document is seldom smaller than its record: not worth the time.
+#define RECORD_MAX ((size_t)4 << 20)
+
 struct log_run {
     struct decoder *decoder;
-    const struct resource_run *run;
-    uint64_t sequence; // of the next record
-    uint64_t rejected;
-    uint64_t shed;
+    struct otlp_walk *walk;
+    struct otlp_turn *turn;
+    size_t each;   // bytes of a document beyond its record's own, at most
     bool resource; // could be mapped
 };
 
-// Each record's document repeats the resource, so a few bytes of request could ask for gigabytes.
-#define RESOURCE_MAX ((size_t)64 << 10)
-
-static void append_record(struct log_run *logs, struct slice message, struct slice scope_name)
+// What the record's document takes at most.
+static bool has_room(const struct log_run *logs, struct slice message)
 {
-    struct decoder *decoder = logs->decoder;
-    struct record *record = &decoder->record;
-    // Once every log is full nothing frees room in this turn: the rest is counted, not decoded.
-    if (logs->shed > 0) {
-        logs->shed++;
-        return;
-    }
-    decoder_next_record(decoder);
-    bool mapped = logs->resource && map_record(decoder, message, scope_name);
-    record->resource = &decoder->resource;
-    record->has_sequence = logs->run->stream != NULL;
-    if (logs->run->stream)
-        memcpy(record->stream, logs->run->stream, sizeof record->stream);
-    record->sequence = logs->sequence++;
-    if (!mapped) { // the arena's limit: nothing that large fits a segment
-        enrich_reject(decoder->config.enrich, SIGNAL_LOGS, REJECT_TOO_LARGE, 1);
-        logs->rejected++;
-        return;
-    }
-    int r = enrich_log(decoder->config.enrich, record);
-    logs->rejected += r == ENRICH_REJECTED;
-    logs->shed += r == ENRICH_SHED;
+    size_t bytes = logs->each + otlp_text_bound(message);
+    return enrich_admit(logs->decoder->config.enrich, SIGNAL_LOGS, logs->walk->run.policy, bytes,
+                        false) == 0;
 }
 
-uint64_t otlp_append_logs(struct decoder *decoder, const struct resource_run *run,
-                          struct slice resource)
+static int append_record(struct log_run *logs, struct slice message)
 {
-    struct log_run logs = {.decoder = decoder, .run = run, .sequence = run->sequence};
-    struct wire_cursor cursor = wire_cursor_of(run->message.data, run->message.size);
-    struct wire_field scope;
-    logs.resource = resource.size <= RESOURCE_MAX && map_resource(decoder, resource);
-    while (wire_next(&cursor, &scope) == 0) {
+    struct decoder *decoder = logs->decoder;
+    struct otlp_walk *walk = logs->walk;
+    struct record *record = &decoder->record;
+    // Once every log is full nothing frees room in this turn: the rest is counted, not decoded.
+    if (logs->turn->shed) {
+        enrich_shed_rest(decoder->config.enrich, SIGNAL_LOGS, 1);
+        walk->booked++;
+        walk->rejected++;
+        return 0;
+    }
+    if (logs->turn->ask && !has_room(logs, message))
+        return DECODE_FULL;
+    decoder_next_record(decoder);
+    bool mapped = logs->resource && message.size <= RECORD_MAX &&
+                  map_record(decoder, message, walk->scope_name);
+    record->resource = &decoder->resource;
+    record->has_sequence = walk->run.stream != NULL;
+    if (walk->run.stream)
+        memcpy(record->stream, walk->run.stream, sizeof record->stream);
+    record->sequence = walk->run.sequence + walk->booked++;
+    if (!mapped) { // the arena's limit: nothing that large fits a segment
+        enrich_reject(decoder->config.enrich, SIGNAL_LOGS, REJECT_TOO_LARGE, 1);
+        walk->rejected++;
+        return 0;
+    }
+    int r = enrich_log(decoder->config.enrich, record);
+    walk->rejected += r == ENRICH_REJECTED || r == ENRICH_SHED;
+    logs->turn->shed = r == ENRICH_SHED;
+    return 0;
+}
+
+static int append_scope(struct log_run *logs)
+{
+    struct wire_cursor *records = &logs->walk->records;
+    for (;;) {
+        struct wire_cursor before = *records;
+        struct wire_field field;
+        if (wire_next(records, &field) != 0)
+            return 0;
+        *records = before;
+        if (logs->turn->work == 0)
+            return DECODE_AGAIN;
+        bool record = wire_is(&field, OTLP_SCOPE_RECORDS, WIRE_BYTES);
+        int r = record ? append_record(logs, otlp_slice(&field)) : 0;
+        if (r != 0)
+            return r;
+        otlp_turn_spend(logs->turn, field.raw_size);
+        records->at = field.raw + field.raw_size;
+    }
+}
+
+int otlp_append_logs(struct decoder *decoder, struct otlp_walk *walk, struct otlp_turn *turn)
+{
+    struct log_run logs = {.decoder = decoder, .walk = walk, .turn = turn};
+    logs.each = enrich_log_overhead(decoder->config.enrich);
+    if (walk->keep != &decoder->resource_arena) // others used it since the last turn
+        decoder_next_resource(decoder);
+    logs.resource = walk->resource.size <= RESOURCE_MAX && map_resource(decoder, walk->resource);
+    if (logs.resource)
+        logs.each += otlp_text_bound(walk->resource);
+    for (;;) {
+        struct wire_field scope;
+        int r = walk->inside ? append_scope(&logs) : 0;
+        if (r != 0)
+            return r;
+        walk->inside = false;
+        if (turn->work == 0)
+            return DECODE_AGAIN;
+        if (wire_next(&walk->scopes, &scope) != 0)
+            return 0;
+        otlp_turn_spend(turn, 0);
         if (!wire_is(&scope, OTLP_RUN_SCOPES, WIRE_BYTES))
             continue;
-        struct slice name = name_of_scope(otlp_slice(&scope));
-        struct wire_cursor records = wire_inside(&scope);
-        struct wire_field field;
-        while (wire_next(&records, &field) == 0) {
-            if (wire_is(&field, OTLP_SCOPE_RECORDS, WIRE_BYTES))
-                append_record(&logs, otlp_slice(&field), name);
-        }
+        walk->scope_name = name_of_scope(otlp_slice(&scope));
+        walk->records = wire_inside(&scope);
+        walk->inside = true;
     }
-    if (logs.shed > 1) // the first is in the books
-        enrich_shed_rest(decoder->config.enrich, SIGNAL_LOGS, logs.shed - 1);
-    return logs.rejected + logs.shed;
 }

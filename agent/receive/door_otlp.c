@@ -4,6 +4,7 @@
 #include "receive/connection.h"
 
 #include "base/clock.h"
+#include "decode/decode_otlp.h"
 #include "grpc/grpc_server.h"
 
 #include <assert.h>
@@ -60,7 +61,11 @@ static void export_called(void *ctx, struct grpc_call *call, const char *path, s
                         slice_of(NULL, 0));
         return;
     }
-    int r = decode_otlp(receive->config.decoder, signal, message, &result);
+    struct otlp_progress *progress = NULL;
+    int r = decode_otlp_begin(receive->config.decoder, signal, message, &progress);
+    if (r == 0)
+        r = decode_otlp_step(progress, true, &result);
+    decode_otlp_free(progress);
     struct grpc_status status = {GRPC_OK, NULL, 0};
     char partial[160];
     size_t partial_size = 0;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "decode/decode.h"
+#include "decode/decode_otlp.h"
 #include "decode/otlp.h"
 #include "decode/otlp_check.h"
 #include "deliver/exporter.h"
@@ -195,11 +196,18 @@ static struct slice repeat(const uint8_t *data, size_t size, unsigned level)
 
 static void run_request(enum signal_kind signal, struct slice message)
 {
-    struct otlp_result result;
+    struct otlp_result result = {0};
     struct otlp_tally tally = {0};
+    struct otlp_progress *progress = NULL;
     offered = 0;
     bool valid = otlp_check(signal, OTLP_REQUEST, message, &tally);
-    int r = decode_otlp(decoder, signal, message, &result);
+    require(decode_otlp_begin(decoder, signal, message, &progress) == 0);
+    int r;
+    // An empty log always has room for the next, so that a full one is no end.
+    while ((r = decode_otlp_step(progress, message.size % 7 == 0, &result)) == DECODE_AGAIN ||
+           r == DECODE_FULL)
+        turn();
+    decode_otlp_free(progress);
     turn();
     require((r == DECODE_MALFORMED) == !valid);
     require(offered == (r == 0 ? result.accepted : 0));

@@ -5,6 +5,7 @@
 #include "enrich_fixture.h"
 
 #include "decode/decode.h"
+#include "decode/decode_otlp.h"
 #include "otlp_build.h"
 
 struct door {
@@ -41,10 +42,29 @@ static inline void door_free(struct door *door)
     free(door);
 }
 
+// All turns of a request, with the loop between them.
+static inline int export_turns(struct door *door, struct otlp_progress *progress)
+{
+    int r;
+    for (unsigned i = 0; i < 1000000; i++) {
+        r = decode_otlp_step(progress, false, &door->result);
+        if (r != DECODE_AGAIN)
+            return r;
+        house_turn(door->house);
+    }
+    fail_msg("a request that never ends");
+    return -1;
+}
+
 static inline int export_bytes(struct door *door, enum signal_kind signal, struct slice bytes)
 {
     struct slice copy = copy_of(bytes); // alone, so that ASan sees its end
-    int r = decode_otlp(door->decoder, signal, copy, &door->result);
+    struct otlp_progress *progress = NULL;
+    assert_int_equal(decode_otlp_begin(door->decoder, signal, copy, &progress), 0);
+    int r = export_turns(door, progress);
+    if (r == DECODE_FULL) // as an agent that ends does
+        r = decode_otlp_step(progress, true, &door->result);
+    decode_otlp_free(progress);
     free((char *)copy.data);
     house_turn(door->house);
     return r;
