@@ -1,9 +1,11 @@
-// One log for each exporter, in memory or in a folder of its own.
+// One log for each exporter, in memory or in a folder of its own, and the file of their dead
+// letters.
 #include "agent_state.h"
 
 #include "base/error.h"
 #include "base/own_log.h"
 #include "base/settings.h"
+#include "deliver/dead_letters.h"
 #include "spool/spool.h"
 
 #include <errno.h>
@@ -47,8 +49,28 @@ static void tell_spool(const struct settings *settings, const char *folder, int 
                                   : "; make the folder writable for the agent, or set another one");
 }
 
+static int open_dead_letters(struct agent *agent)
+{
+    const char *path = agent->settings->dead_letters.path;
+    if (!*path)
+        return 0;
+    int r = dead_letters_new(&agent->dead_letters, path, agent->settings->dead_letters.max_bytes,
+                             agent->clock);
+    if (r < 0)
+        own_log(OWN_ERROR, "dead_letters_failed",
+                "dead_letters.path: %s: %s; make its folder writable, or set another path", path,
+                r == -EINVAL  ? "not a regular file"
+                : r == -EBUSY ? "another agent writes it"
+                : r == -ELOOP ? "a symbolic link"
+                              : strerror(-r));
+    return r;
+}
+
 int agent_start_spool(struct agent *agent)
 {
+    int failed = open_dead_letters(agent);
+    if (failed < 0)
+        return failed;
     bool files = spools_to_files(agent->settings);
     uint64_t each = agent->settings->spool.max_bytes / agent->settings->exporter_count;
     for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
@@ -68,6 +90,7 @@ int agent_start_spool(struct agent *agent)
             .loop = agent->loop,
             .clock = agent->clock,
             .exporter = agent->exporters[i],
+            .dead_letters = agent->dead_letters,
             .book = &agent->books.exporters[i].book,
         };
         if (r == 0)
@@ -86,4 +109,6 @@ void agent_stop_spool(struct agent *agent)
         spool_log_free(agent->logs[i]);
         agent->logs[i] = NULL;
     }
+    dead_letters_free(agent->dead_letters);
+    agent->dead_letters = NULL;
 }

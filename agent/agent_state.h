@@ -10,6 +10,7 @@
 
 struct agent_options;
 struct clock;
+struct dead_letters;
 struct decoder;
 struct dev;
 struct enrich;
@@ -28,6 +29,7 @@ struct agent {
     struct loop *loop;
     struct dev *dev;
     struct exporter *exporters[EXPORTER_MAX];
+    struct dead_letters *dead_letters; // NULL: none set
     struct spool_log *logs[EXPORTER_MAX];
     struct enrich *enrich;
     struct decoder *decoder;

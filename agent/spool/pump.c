@@ -5,6 +5,7 @@
 // itself: it schedules the pump. An exporter that is being freed and gives its parcels back is
 // therefore never offered them again.
 #include "base/error.h"
+#include "deliver/dead_letters.h"
 #include "spool/spool_log.h"
 
 #define CONTAINER_OF(pointer, type, member)                                                        \
@@ -121,6 +122,9 @@ static void verdict_final(struct spool_log *log, struct segment *segment, uint32
     } else {
         assert(verdict->kind == VERDICT_DEAD);
         book->dead += records;
+        struct parcel parcel;
+        segment_parcel(segment, slot, &parcel);
+        dead_letters_take(log->dead_letters, book, log->name, &parcel, verdict->reason);
         segment_mark(segment, slot, SEGMENT_DEAD);
     }
     assert(book->held >= records);

@@ -81,6 +81,7 @@ int spool_log_new(struct spool_log **out, const struct spool_config *config)
     log->clock = config->clock;
     log->exporter = config->exporter;
     log->book = config->book;
+    log->dead_letters = config->dead_letters;
     snprintf(log->name, sizeof log->name, "%s", config->name ? config->name : "");
     log->segment_size = size;
     log->payload_max = segment_payload_max(size);

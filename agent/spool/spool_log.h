@@ -31,6 +31,7 @@ struct spool_log {
     struct clock *clock;
     struct exporter *exporter;
     struct exporter_book *book;
+    struct dead_letters *dead_letters; // NULL: none
     char name[EXPORTER_NAME_MAX];
 
     struct store *store;
