@@ -3,9 +3,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/terminal_text.h"
 #include "dev/dev_kafka.h"
 #include "dev/dev_otlp.h"
-#include "dev/dev_text.h"
 #include "dev/dev_traces.h"
 
 #include <stdlib.h>
@@ -47,7 +47,7 @@ static void on_document(void *ctx, struct slice payload)
     const char *colour = dev->colour ? colour_of(payload) : NULL;
     if (colour)
         fputs(colour, dev->out);
-    dev_text_put(dev->out, payload);
+    terminal_text_put(dev->out, payload, TERMINAL_JSON);
     fputs(colour ? "\033[0m\n" : "\n", dev->out);
     fflush(dev->out);
 }

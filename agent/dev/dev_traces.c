@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/loop.h"
+#include "base/terminal_text.h"
 #include "dev/dev_spans.h"
-#include "dev/dev_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -81,11 +81,12 @@ static void print_span(const struct dev_traces *traces, const struct span *span,
     FILE *out = traces->config.out;
     fprintf(out, "%*s", 2 + 2 * (int)(depth < INDENT_MAX ? depth : INDENT_MAX), "");
     colour(traces, "36");
-    dev_text_put(out,
-                 span->service.size ? slice_of_text(&span->service) : SLICE("unknown_service"));
+    terminal_text_put(out,
+                      span->service.size ? slice_of_text(&span->service) : SLICE("unknown_service"),
+                      TERMINAL_JSON);
     colour(traces, "0");
     fputs("  ", out);
-    dev_text_put(out, slice_of_text(&span->name));
+    terminal_text_put(out, slice_of_text(&span->name), TERMINAL_JSON);
     fputs("  ", out);
     put_duration(out, span->end_ns > span->start_ns ? span->end_ns - span->start_ns : 0);
     if (span->error) {
@@ -93,7 +94,7 @@ static void print_span(const struct dev_traces *traces, const struct span *span,
         fputs("  ERROR", out);
         if (span->status.size > 0) {
             fputs(": ", out);
-            dev_text_put(out, slice_of_text(&span->status));
+            terminal_text_put(out, slice_of_text(&span->status), TERMINAL_JSON);
         }
         colour(traces, "0");
     }

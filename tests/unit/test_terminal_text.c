@@ -1,5 +1,5 @@
 // What a terminal would obey never reaches it; everything else does, as it is.
-#include "dev/dev_text.h"
+#include "base/terminal_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,19 +8,19 @@
 
 #include <cmocka.h>
 
-static void puts_as(const char *input, size_t size, const char *expected)
+static void puts_as(enum terminal_form form, const char *input, size_t size, const char *expected)
 {
     char *text = NULL;
     size_t written;
     FILE *out = open_memstream(&text, &written);
-    dev_text_put(out, slice_of(input, size));
+    terminal_text_put(out, slice_of(input, size), form);
     fclose(out);
     assert_string_equal(text, expected);
     assert_int_equal(written, strlen(expected));
     free(text);
 }
 
-#define PUTS_AS(input, expected) puts_as(input, sizeof(input) - 1, expected)
+#define PUTS_AS(input, expected) puts_as(TERMINAL_JSON, input, sizeof(input) - 1, expected)
 
 static void plain_text_stays(void **state)
 {
@@ -43,6 +43,26 @@ static void controls_are_written_out(void **state)
     PUTS_AS("\xC2\x9B"
             "31m",
             "\\u009b31m"); // C1: CSI in one character
+}
+
+static void what_turns_text_around_is_written_out(void **state)
+{
+    (void)state;
+    PUTS_AS("a\xE2\x80\xAE"
+            "b\xE2\x81\xA6"
+            "c\xE2\x80\x8E",
+            "a\\u202eb\\u2066c\\u200e");
+    PUTS_AS("\xE2\x80\xA8 \xD8\x9C", "\\u2028 \\u061c");
+    PUTS_AS("\xE2\x80\xAF\xE2\x81\xAA\xC2\xA0", "\xE2\x80\xAF\xE2\x81\xAA\xC2\xA0"); // spaces
+}
+
+static void each_form_has_its_own_escapes(void **state)
+{
+    (void)state;
+    static const char text[] = "\033[1m\t\n\r\"\\\xC2\x9B\xE2\x80\xAE";
+    puts_as(TERMINAL_PLAIN, text, sizeof text - 1, "\\x1b[1m\t\\n\\r\"\\\\x9b\\u202e");
+    puts_as(TERMINAL_JSON_STRING, text, sizeof text - 1,
+            "\\u001b[1m\\u0009\\u000a\\u000d\\\"\\\\\\u009b\\u202e");
 }
 
 #define BAD "\xEF\xBF\xBD"
@@ -68,6 +88,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_text_stays),
         cmocka_unit_test(controls_are_written_out),
+        cmocka_unit_test(what_turns_text_around_is_written_out),
+        cmocka_unit_test(each_form_has_its_own_escapes),
         cmocka_unit_test(what_is_no_utf8_is_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

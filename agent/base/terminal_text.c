@@ -1,6 +1,7 @@
 // Walks text as UTF-8 and writes runs that are harmless as they are.
-#include "dev/dev_text.h"
+#include "base/terminal_text.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 // The size of the well-formed sequence at text, and its code point; 0: none (RFC 3629).
@@ -27,15 +28,40 @@ static size_t sequence(const uint8_t *text, size_t size, uint32_t *point)
     return length;
 }
 
-void dev_text_put(FILE *out, struct slice text)
+static bool is_obeyed(uint32_t point)
+{
+    return point < 0x20 || (point >= 0x7F && point < 0xA0) || point == 0x061C ||
+           (point >= 0x200E && point <= 0x200F) || (point >= 0x2028 && point <= 0x202E) ||
+           (point >= 0x2066 && point <= 0x2069);
+}
+
+static bool is_written_out(uint32_t point, enum terminal_form form)
+{
+    if (form == TERMINAL_JSON_STRING && (point == '"' || point == '\\'))
+        return true;
+    return is_obeyed(point) && !(form == TERMINAL_PLAIN && point == '\t');
+}
+
+static void write_out(FILE *out, uint32_t point, enum terminal_form form)
+{
+    if (point == '"' || point == '\\')
+        fprintf(out, "\\%c", (int)point);
+    else if (form == TERMINAL_PLAIN && (point == '\n' || point == '\r'))
+        fputs(point == '\n' ? "\\n" : "\\r", out);
+    else if (form == TERMINAL_PLAIN && point < 0x100)
+        fprintf(out, "\\x%02x", (unsigned)point);
+    else
+        fprintf(out, "\\u%04x", (unsigned)point);
+}
+
+void terminal_text_put(FILE *out, struct slice text, enum terminal_form form)
 {
     const uint8_t *data = (const uint8_t *)text.data;
     size_t at = 0, harmless = 0; // [harmless, at) is still to be written
     while (at < text.size) {
         uint32_t point = 0;
         size_t length = sequence(data + at, text.size - at, &point);
-        bool control = point < 0x20 || (point >= 0x7F && point < 0xA0);
-        if (length > 0 && !control) {
+        if (length > 0 && !is_written_out(point, form)) {
             at += length;
             continue;
         }
@@ -43,9 +69,10 @@ void dev_text_put(FILE *out, struct slice text)
         if (length == 0)
             fputs("\xEF\xBF\xBD", out);
         else
-            fprintf(out, "\\u%04x", (unsigned)point);
+            write_out(out, point, form);
         at += length ? length : 1;
         harmless = at;
     }
-    fwrite(data + harmless, 1, at - harmless, out);
+    if (at > harmless)
+        fwrite(data + harmless, 1, at - harmless, out);
 }
