@@ -45,34 +45,41 @@ void otlp_batch_settle(struct otlp_batch *batch, enum verdict_kind kind, uint64_
     batch_recycle(exporter, batch);
 }
 
-static void batch_close(struct otlp_batch *batch)
+static void batch_close(struct otlp_batch *batch, enum batch_close why)
 {
     struct otlp_exporter *exporter = batch->exporter;
+    exporter->base.book->closed[why]++;
     loop_timer_stop(&batch->timer);
     exporter->filling[batch->signal] = NULL;
     TAILQ_INSERT_TAIL(&exporter->ready, batch, link);
     otlp_send_soon(exporter);
 }
 
-void otlp_batches_close(struct otlp_exporter *exporter)
+void otlp_batches_close(struct otlp_exporter *exporter, enum batch_close why)
 {
     for (int signal = 0; signal < SIGNAL_COUNT; signal++)
         if (exporter->filling[signal])
-            batch_close(exporter->filling[signal]);
+            batch_close(exporter->filling[signal], why);
 }
 
 static void linger_over(struct loop_timer *timer)
 {
-    batch_close((struct otlp_batch *)(void *)((char *)timer - offsetof(struct otlp_batch, timer)));
+    batch_close((struct otlp_batch *)(void *)((char *)timer - offsetof(struct otlp_batch, timer)),
+                BATCH_DELAY);
+}
+
+struct otlp_batch *otlp_batch_obtain(struct otlp_exporter *exporter)
+{
+    struct otlp_batch *batch = TAILQ_FIRST(&exporter->spare);
+    if (!batch)
+        return otlp_batch_new(exporter);
+    TAILQ_REMOVE(&exporter->spare, batch, link);
+    return batch;
 }
 
 static struct otlp_batch *batch_open(struct otlp_exporter *exporter, uint8_t signal)
 {
-    struct otlp_batch *batch = TAILQ_FIRST(&exporter->spare);
-    if (batch)
-        TAILQ_REMOVE(&exporter->spare, batch, link);
-    else
-        batch = otlp_batch_new(exporter);
+    struct otlp_batch *batch = otlp_batch_obtain(exporter);
     if (!batch)
         return NULL;
     batch->signal = signal;
@@ -85,7 +92,7 @@ static struct otlp_batch *batch_for(struct otlp_exporter *exporter, const struct
 {
     struct otlp_batch *batch = exporter->filling[parcel->signal];
     if (batch && batch->bytes + parcel->payload.size > exporter->config.max_request) {
-        batch_close(batch);
+        batch_close(batch, BATCH_BYTES);
         batch = NULL;
     }
     return batch ? batch : batch_open(exporter, parcel->signal);
@@ -120,7 +127,8 @@ static int otlp_offer(struct exporter *base, const struct parcel *parcel)
         return EXPORTER_FULL;
     if (exporter->held_bytes > 0 &&
         exporter->held_bytes + parcel->payload.size > config->max_held_bytes) {
-        otlp_batches_close(exporter); // nothing more can join them: lingering would be waste
+        // Nothing more can join them: lingering would be waste.
+        otlp_batches_close(exporter, BATCH_BYTES);
         return EXPORTER_FULL;
     }
     struct otlp_batch *batch = batch_for(exporter, parcel);
@@ -137,13 +145,14 @@ static int otlp_offer(struct exporter *base, const struct parcel *parcel)
     }
     exporter->held_bytes += parcel->payload.size;
     exporter->filling[parcel->signal] = batch;
-    bool whole = batch->bytes >= config->max_request || batch->records >= config->max_records;
-    bool at_once = exporter->draining || config->max_delay_ns == 0;
-    if (!whole && at_once)
+    if (batch->bytes >= config->max_request)
+        batch_close(batch, BATCH_BYTES);
+    else if (batch->records >= config->max_records)
+        batch_close(batch, BATCH_RECORDS);
+    else if (exporter->draining || config->max_delay_ns == 0)
         otlp_send_soon(exporter); // closed at the end of the turn, with what else it brings
-    else if (whole ||
-             (first && loop_timer_start(config->loop, &batch->timer, config->max_delay_ns) < 0))
-        batch_close(batch);
+    else if (first && loop_timer_start(config->loop, &batch->timer, config->max_delay_ns) < 0)
+        batch_close(batch, BATCH_DELAY);
     return 0;
 }
 
@@ -153,7 +162,7 @@ static void otlp_flush(struct exporter *base, bool draining)
     if (!draining)
         return; // the linger decides
     exporter->draining = true;
-    otlp_batches_close(exporter);
+    otlp_batches_close(exporter, BATCH_DRAIN);
 }
 
 static void list_return(struct otlp_batch_list *list)
@@ -195,6 +204,7 @@ static void otlp_free(struct exporter *base)
         TAILQ_REMOVE(&exporter->spare, batch, link);
         otlp_batch_free(batch);
     }
+    otlp_dial_deinit(exporter);
     config_free(exporter);
     free(exporter);
 }
@@ -262,7 +272,8 @@ int otlp_exporter_new(struct exporter **out, const struct otlp_exporter_config *
         return -ENOMEM;
     exporter->base = (struct exporter){&otlp_ops, config->name, config->book};
     exporter->config = *config;
-    exporter->config.endpoint = NULL; // parsed; the caller's text need not stay
+    exporter->config.endpoint = NULL; // parsed; the caller's texts need not stay
+    exporter->config.tls = (struct otlp_tls){0};
     exporter->room_timer.expired = room_again;
     defaults_fill(&exporter->config);
     otlp_jitter_init(&exporter->jitter);
@@ -273,9 +284,13 @@ int otlp_exporter_new(struct exporter **out, const struct otlp_exporter_config *
     otlp_send_init(exporter);
     int r = otlp_endpoint_parse(config->endpoint, &exporter->endpoint);
     exporter->client.authority = exporter->endpoint.authority;
+    exporter->client.scheme = exporter->endpoint.tls ? "https" : "http";
     if (r == 0)
         r = headers_copy(exporter, config);
+    if (r == 0)
+        r = otlp_dial_init(exporter, &config->tls);
     if (r < 0) {
+        otlp_dial_deinit(exporter);
         config_free(exporter);
         free(exporter);
         return r;

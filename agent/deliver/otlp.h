@@ -44,7 +44,12 @@ struct otlp_exporter_config {
 // Verdicts: delivered where the collector answered OK (with what a partial success turned down as
 // `refused`); dead where its answer is final by the specification; what may be retried is retried
 // here, for ever, after a jittered back-off, and is given back only by free().
-// 0, -EINVAL (the endpoint, or a header that may not be sent), -ENOTSUP (https) or -ENOMEM.
+// 0, -EINVAL (the endpoint, a header that may not be sent, or TLS files, which the own log names)
+// or -ENOMEM.
 int otlp_exporter_new(struct exporter **out, const struct otlp_exporter_config *config);
+
+// Whether TLS can be had from these files now: 0, or -EINVAL with the setting and the reason as
+// "tls_key_path: /run/tls.key: No such file or directory". Any thread.
+int otlp_tls_check(const struct otlp_tls *tls, char *error, size_t error_size);
 
 #endif

@@ -3,8 +3,62 @@
 
 #include "proto/wire.h"
 
+#include <strings.h>
+
+#define HTTP_CONTENT_TOO_LARGE 413
+
+static bool contains(struct slice text, const char *part)
+{
+    size_t size = strlen(part);
+    for (size_t i = 0; i + size <= text.size; i++)
+        if (strncasecmp((const char *)text.data + i, part, size) == 0)
+            return true;
+    return false;
+}
+
+// No code says "too large" alone; each gRPC library has its own words for it. An answer without
+// such words is never split: to a busy collector that would be a flood.
+static bool too_large(const struct grpc_answer *answer)
+{
+    static const char *const words[] = {
+        "larger than",         // Go, C++, Python, Node, Sluice
+        "exceeds maximum",     // Java
+        "exceeds the maximum", // .NET
+        "message length too",  // Rust
+        "message size",        // proxies
+        "too large",
+    };
+    if (answer->http_status == HTTP_CONTENT_TOO_LARGE)
+        return true;
+    // Rust's tonic takes OUT_OF_RANGE, all others RESOURCE_EXHAUSTED.
+    if (answer->retry ||
+        (answer->code != GRPC_RESOURCE_EXHAUSTED && answer->code != GRPC_OUT_OF_RANGE))
+        return false;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (contains(answer->message, words[i]))
+            return true;
+    return false;
+}
+
+// A stream that was cut off without a status says nothing of the records in it.
+static enum otlp_fate reset_fate(const struct grpc_answer *answer)
+{
+    switch (answer->code) {
+    case GRPC_PERMISSION_DENIED: // INADEQUATE_SECURITY
+        return OTLP_DEAD;
+    case GRPC_INTERNAL:
+        return OTLP_RETRY_SOME;
+    default: // CANCEL, ENHANCE_YOUR_CALM
+        return OTLP_RETRY;
+    }
+}
+
 enum otlp_fate otlp_answer_fate(const struct grpc_answer *answer)
 {
+    if (answer->reset)
+        return reset_fate(answer);
+    if (too_large(answer))
+        return OTLP_TOO_LARGE;
     switch (answer->code) {
     case GRPC_OK:
         return OTLP_DELIVERED;
@@ -52,7 +106,7 @@ bool otlp_partial_read(struct slice response, struct otlp_partial *out)
     return true;
 }
 
-const char *otlp_dead_reason(enum grpc_code code)
+const char *otlp_dead_reason(const struct grpc_answer *answer)
 {
     static const char *const reasons[] = {
         [GRPC_UNKNOWN] = "collector answered UNKNOWN",
@@ -66,6 +120,12 @@ const char *otlp_dead_reason(enum grpc_code code)
         [GRPC_INTERNAL] = "collector answered INTERNAL",
         [GRPC_UNAUTHENTICATED] = "collector answered UNAUTHENTICATED",
     };
-    const char *reason = (unsigned)code < sizeof reasons / sizeof *reasons ? reasons[code] : NULL;
+    enum otlp_fate fate = otlp_answer_fate(answer);
+    if (fate == OTLP_TOO_LARGE)
+        return "too large for the collector, alone in a request";
+    if (fate == OTLP_RETRY_SOME)
+        return "collector, or a proxy before it, reset the stream each time";
+    unsigned code = (unsigned)answer->code;
+    const char *reason = code < sizeof reasons / sizeof *reasons ? reasons[code] : NULL;
     return reason ? reason : "collector answered with an error";
 }

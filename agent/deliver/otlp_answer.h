@@ -1,13 +1,19 @@
-// What a collector's answer means for the request: delivered, again later, or never.
+// What a collector's answer means for the request: delivered, again later, smaller, or never.
 //
 // Source: OTLP specification, OTLP/gRPC Response: Failures (retryable codes), Partial Success,
-// Throttling. Pure; any thread.
+// Throttling; docs/OTLP.md where this goes beyond it. Pure; any thread.
 #ifndef SLUICE_DELIVER_OTLP_ANSWER_H
 #define SLUICE_DELIVER_OTLP_ANSWER_H
 
 #include "grpc/grpc_client.h"
 
-enum otlp_fate { OTLP_DELIVERED, OTLP_RETRY, OTLP_DEAD };
+enum otlp_fate {
+    OTLP_DELIVERED,
+    OTLP_RETRY,
+    OTLP_RETRY_SOME, // a few times: it may be a broken hop, or this very request
+    OTLP_TOO_LARGE,  // the message, not the records: smaller ones may pass
+    OTLP_DEAD,
+};
 
 enum otlp_fate otlp_answer_fate(const struct grpc_answer *answer);
 
@@ -20,7 +26,7 @@ struct otlp_partial {
 // False: no partial success in it, or the bytes are no such message.
 bool otlp_partial_read(struct slice response, struct otlp_partial *out);
 
-// The static reason of a dead letter with that code.
-const char *otlp_dead_reason(enum grpc_code code);
+// The static reason of a dead letter with that answer.
+const char *otlp_dead_reason(const struct grpc_answer *answer);
 
 #endif

@@ -35,13 +35,16 @@ void otlp_batch_reset(struct otlp_batch *batch)
     batch->attempts = 0;
     batch->failures = 0;
     batch->unprocessed = 0;
+    batch->resets = 0;
 }
 
-static int reserve_one(struct otlp_batch *batch)
+static int reserve(struct otlp_batch *batch, size_t count)
 {
-    if (batch->count < batch->capacity)
+    if (batch->count + count <= batch->capacity)
         return 0;
-    size_t capacity = batch->capacity ? batch->capacity * 2 : FIRST_CAPACITY;
+    size_t capacity = batch->capacity ? batch->capacity : FIRST_CAPACITY;
+    while (capacity < batch->count + count)
+        capacity *= 2;
     struct otlp_held *held = realloc(batch->held, capacity * sizeof *held);
     if (!held)
         return -ENOMEM;
@@ -54,16 +57,37 @@ static int reserve_one(struct otlp_batch *batch)
     return 0;
 }
 
+static void append(struct otlp_batch *batch, struct otlp_held held, struct slice part)
+{
+    batch->held[batch->count] = held;
+    batch->parts[batch->count] = part;
+    batch->count++;
+    batch->bytes += part.size;
+    batch->records += held.records;
+}
+
 int otlp_batch_add(struct otlp_batch *batch, const struct parcel *parcel)
 {
-    int r = reserve_one(batch);
+    int r = reserve(batch, 1);
     if (r < 0)
         return r;
-    batch->held[batch->count] = (struct otlp_held){parcel->position, parcel->records};
-    batch->parts[batch->count] = parcel->payload;
-    batch->count++;
-    batch->bytes += parcel->payload.size;
-    batch->records += parcel->records;
+    append(batch, (struct otlp_held){parcel->position, parcel->records}, parcel->payload);
+    return 0;
+}
+
+int otlp_batch_halve(struct otlp_batch *batch, struct otlp_batch *other)
+{
+    size_t half = batch->count / 2;
+    int r = reserve(other, batch->count - half);
+    if (r < 0)
+        return r;
+    for (size_t i = half; i < batch->count; i++)
+        append(other, batch->held[i], batch->parts[i]);
+    batch->count = half;
+    batch->bytes -= other->bytes;
+    batch->records -= other->records;
+    other->signal = batch->signal;
+    other->attempts = batch->attempts;
     return 0;
 }
 

@@ -35,6 +35,7 @@ struct otlp_batch {
     unsigned attempts;
     unsigned failures;    // in a row, that a back-off counts
     unsigned unprocessed; // times in a row it came back untouched
+    unsigned resets;      // streams of it that were reset without a status
 };
 
 TAILQ_HEAD(otlp_batch_list, otlp_batch);
@@ -45,6 +46,9 @@ void otlp_batch_free(struct otlp_batch *batch);
 void otlp_batch_reset(struct otlp_batch *batch);
 // 0 or -ENOMEM.
 int otlp_batch_add(struct otlp_batch *batch, const struct parcel *parcel);
+// Moves the second half of the parcels, of which there are at least two, to other, which is empty.
+// 0 or -ENOMEM: nothing has moved.
+int otlp_batch_halve(struct otlp_batch *batch, struct otlp_batch *other);
 // Tells the sink the fate of all its parcels; refused is spread over them from the first on.
 void otlp_batch_verdict(const struct otlp_batch *batch, const struct verdict_sink *sink,
                         enum verdict_kind kind, uint64_t refused, const char *reason);

@@ -1,10 +1,12 @@
-// A collector's connection: non-blocking connect with a timeout, bounded reads and writes a turn.
+// A collector's connection: non-blocking connect and TLS handshake with a timeout, bounded reads
+// and writes a turn.
 #include "deliver/otlp_connection.h"
 
 #include "base/error.h"
 #include "base/loop.h"
 #include "deliver/otlp_endpoint.h"
 #include "deliver/otlp_resolve.h"
+#include "deliver/otlp_transport.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_SIZE (16u << 10)
+#define READ_SIZE OTLP_TRANSPORT_RECORD
 #define READS_PER_TURN 4
 #define READS_OF_THE_REST 64
 #define WRITE_PER_TURN (1u << 20)
@@ -27,14 +29,17 @@ struct otlp_connection {
     struct otlp_resolve *resolve;
     struct otlp_address addresses[OTLP_ADDRESSES_MAX];
     size_t address_count, address_next;
+    struct otlp_transport transport;
     struct grpc_client *client; // once connected
     int fd;                     // -1: none
+    bool shaking;               // hands, for TLS
     bool connected;
     bool open; // the peer's SETTINGS have come
     bool was_open;
     bool closing;
-    bool going; // a GOAWAY has come
+    bool going; // a GOAWAY has come, or the owner retires it
     const char *why;
+    char tls_failed[256];   // what the last address' handshake failed of
     const uint8_t *pending; // output that the kernel did not take; the client's memory
     size_t pending_size;
     uint64_t received;
@@ -49,6 +54,8 @@ static void address_try(struct otlp_connection *connection);
 static void fd_close(struct otlp_connection *connection)
 {
     loop_io_stop(&connection->io);
+    otlp_transport_close(&connection->transport);
+    connection->shaking = false;
     if (connection->fd >= 0)
         close(connection->fd);
     connection->fd = -1;
@@ -86,16 +93,23 @@ static void watch(struct otlp_connection *connection, unsigned events)
         otlp_connection_close(connection, "cannot watch the socket");
 }
 
-// The peer may have answered before it closed; a write fails before that is read.
+// The peer may have answered, or said in TLS what it dislikes, before it closed; a write fails
+// before that is read. Keeps the reason that came last.
 static void read_rest(struct otlp_connection *connection)
 {
     uint8_t buffer[READ_SIZE];
     ssize_t n;
     for (int i = 0; i < READS_OF_THE_REST; i++) {
-        n = recv(connection->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+        n = otlp_transport_read(&connection->transport, buffer, sizeof buffer);
         if (n <= 0 || grpc_client_feed(connection->client, buffer, (size_t)n) < 0)
             return;
     }
+}
+
+// The end that is nobody's fault where it was announced.
+static void connection_over(struct otlp_connection *connection, const char *why)
+{
+    otlp_connection_close(connection, connection->going ? NULL : why);
 }
 
 void otlp_connection_flush(struct otlp_connection *connection)
@@ -108,42 +122,37 @@ void otlp_connection_flush(struct otlp_connection *connection)
             connection->pending_size = grpc_client_output(connection->client, &connection->pending);
         if (connection->pending_size == 0)
             break;
-        ssize_t n = send(connection->fd, connection->pending, connection->pending_size,
-                         MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno != EAGAIN) {
+        ssize_t n = otlp_transport_write(&connection->transport, connection->pending,
+                                         connection->pending_size);
+        if (n == -EAGAIN)
+            break;
+        if (n < 0) {
             read_rest(connection);
-            otlp_connection_close(connection,
-                                  connection->going ? NULL : "the connection broke while writing");
+            connection_over(connection, connection->transport.why);
             return;
         }
-        if (n < 0)
-            break;
         connection->pending += n;
         connection->pending_size -= (size_t)n;
         budget -= (size_t)n < budget ? (size_t)n : budget;
     }
     if (connection->pending_size == 0 && grpc_client_finished(connection->client)) {
-        otlp_connection_close(connection, connection->going ? NULL : "the session has failed");
+        connection_over(connection, "the session has failed");
         return;
     }
     bool more = connection->pending_size > 0 || budget == 0;
-    watch(connection, LOOP_READ | (more ? LOOP_WRITE : 0u));
+    watch(connection, otlp_transport_events(&connection->transport, more));
 }
 
 static void read_turn(struct otlp_connection *connection)
 {
     uint8_t buffer[READ_SIZE];
     for (int i = 0; i < READS_PER_TURN && connection->connected; i++) {
-        ssize_t n = recv(connection->fd, buffer, sizeof buffer, MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0 && errno == EAGAIN)
+        ssize_t n = otlp_transport_read(&connection->transport, buffer, sizeof buffer);
+        if (n == -EAGAIN)
             return;
         if (n <= 0) {
-            const char *why = n < 0 ? "the connection broke" : "the collector closed it";
-            otlp_connection_close(connection, connection->going ? NULL : why);
+            connection_over(connection,
+                            n < 0 ? connection->transport.why : "the collector closed it");
             return;
         }
         connection->received += (uint64_t)n;
@@ -167,7 +176,7 @@ static void connected_ready(struct otlp_connection *connection, unsigned events)
 {
     struct otlp_connection_events *owner = &connection->config.events;
     bool was_going = connection->going;
-    if (events & LOOP_READ)
+    if (events & LOOP_READ || connection->transport.read_waits_for_write)
         read_turn(connection);
     // Told here, outside the client's callbacks, so that the owner may do as it likes.
     if (connection->connected && !connection->open && grpc_client_ready(connection->client)) {
@@ -190,10 +199,24 @@ static void connected(struct otlp_connection *connection)
         otlp_connection_close(connection, "out of memory");
         return;
     }
-    int on = 1;
-    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); // no matter on AF_UNIX
     connection->connected = true;
     otlp_connection_flush(connection);
+}
+
+static void handshake(struct otlp_connection *connection)
+{
+    struct otlp_transport *transport = &connection->transport;
+    int r = otlp_transport_handshake(transport);
+    if (r == 0) {
+        connection->shaking = false;
+        connected(connection);
+    } else if (r == -EAGAIN) {
+        watch(connection, otlp_transport_events(transport, false));
+    } else {
+        memcpy(connection->tls_failed, transport->why, sizeof transport->why);
+        fd_close(connection);
+        address_try(connection); // of several collectors, one may have the wrong certificate
+    }
 }
 
 static void connect_ready(struct otlp_connection *connection)
@@ -205,7 +228,14 @@ static void connect_ready(struct otlp_connection *connection)
         address_try(connection);
         return;
     }
-    connected(connection);
+    int on = 1;
+    setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); // no matter on AF_UNIX
+    if (otlp_transport_open(&connection->transport, connection->fd, connection->config.tls) < 0) {
+        otlp_connection_close(connection, "out of memory");
+        return;
+    }
+    connection->shaking = true;
+    handshake(connection);
 }
 
 static void io_ready(struct loop_io *io, unsigned events)
@@ -213,6 +243,8 @@ static void io_ready(struct loop_io *io, unsigned events)
     struct otlp_connection *connection = CONNECTION_OF(io, io);
     if (connection->connected)
         connected_ready(connection, events);
+    else if (connection->shaking)
+        handshake(connection);
     else
         connect_ready(connection);
 }
@@ -233,7 +265,8 @@ static void address_try(struct otlp_connection *connection)
         }
         fd_close(connection);
     }
-    otlp_connection_close(connection, "the connection was refused");
+    otlp_connection_close(connection, connection->tls_failed[0] ? connection->tls_failed
+                                                                : "the connection was refused");
 }
 
 static void resolved(void *ctx, const struct otlp_address *addresses, size_t count, const char *why)
@@ -251,7 +284,11 @@ static void resolved(void *ctx, const struct otlp_address *addresses, size_t cou
 
 static void connect_expired(struct loop_timer *timer)
 {
-    otlp_connection_close(CONNECTION_OF(timer, connect_timer), "connecting took too long");
+    struct otlp_connection *connection = CONNECTION_OF(timer, connect_timer);
+    otlp_connection_close(connection, connection->shaking
+                                          ? "the TLS handshake took too long; does the collector "
+                                            "speak TLS there?"
+                                          : "connecting took too long");
 }
 
 int otlp_connection_new(struct otlp_connection **out, const struct otlp_connection_config *config)
@@ -261,6 +298,7 @@ int otlp_connection_new(struct otlp_connection **out, const struct otlp_connecti
         return -ENOMEM;
     connection->config = *config;
     connection->fd = -1;
+    connection->transport.fd = -1;
     connection->io.ready = io_ready;
     connection->connect_timer.expired = connect_expired;
     connection->ending.run = ending_run;
@@ -294,6 +332,17 @@ int otlp_connection_call(struct otlp_connection *connection, struct grpc_client_
     if (!connection->open)
         return GRPC_CLIENT_CLOSED;
     return grpc_client_call(connection->client, out, request, call_ctx);
+}
+
+void otlp_connection_retire(struct otlp_connection *connection)
+{
+    connection->going = true;
+    if (!connection->connected) {
+        otlp_connection_close(connection, NULL);
+        return;
+    }
+    grpc_client_retire(connection->client);
+    otlp_connection_flush(connection);
 }
 
 bool otlp_connection_is_open(const struct otlp_connection *connection)

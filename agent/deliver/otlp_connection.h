@@ -12,6 +12,7 @@
 struct loop;
 struct otlp_connection;
 struct otlp_endpoint;
+struct otlp_tls_context;
 
 // Called from the loop, never from inside a function here. ctx is the owner's.
 struct otlp_connection_events {
@@ -20,16 +21,17 @@ struct otlp_connection_events {
     void (*opened)(void *ctx, struct otlp_connection *connection);
     // A GOAWAY: no further calls here, those in flight go on.
     void (*going_away)(void *ctx, struct otlp_connection *connection);
-    // The end; calls left got theirs just before. why is static text, NULL for a clean end. The
-    // connection frees itself when this returns.
+    // The end; calls left got theirs just before. why is valid during the call, NULL for a clean
+    // end. The connection frees itself when this returns.
     void (*closed)(void *ctx, struct otlp_connection *connection, const char *why);
     void *ctx;
 };
 
 struct otlp_connection_config {
     struct loop *loop;
-    const struct otlp_endpoint *endpoint;    // these two outlive the connection
+    const struct otlp_endpoint *endpoint;    // these three outlive the connection
     const struct grpc_client_config *client; // its events: answered and unprocessed
+    struct otlp_tls_context *tls;            // NULL: plain
     uint64_t connect_timeout_ns;
     struct otlp_connection_events events;
 };
@@ -49,7 +51,9 @@ bool otlp_connection_is_open(const struct otlp_connection *connection);
 uint64_t otlp_connection_received(const struct otlp_connection *connection);
 // Whether it ever was open, which tells a failed connect from a lost connection.
 bool otlp_connection_was_open(const struct otlp_connection *connection);
-// Ends it: closed follows, later.
+// Takes no further call and ends, cleanly, with the last answer: closed follows, later.
+void otlp_connection_retire(struct otlp_connection *connection);
+// Ends it: closed follows, later. why: static text, or NULL.
 void otlp_connection_close(struct otlp_connection *connection, const char *why);
 
 #endif

@@ -51,9 +51,9 @@ static int port_parse(const char *text, uint16_t *out)
     return 0;
 }
 
-static int remote_parse(const char *text, struct otlp_endpoint *out)
+static int remote_parse(const char *text, bool tls, struct otlp_endpoint *out)
 {
-    struct otlp_endpoint endpoint = {.port = OTLP_PORT};
+    struct otlp_endpoint endpoint = {.port = OTLP_PORT, .tls = tls};
     bool literal = *text == '[';
     const char *start = literal ? text + 1 : text;
     size_t size = strcspn(start, literal ? "]" : ":/");
@@ -80,6 +80,8 @@ int otlp_endpoint_parse(const char *text, struct otlp_endpoint *out)
     if (starts(text, "unix:"))
         return local_parse(text + strlen("unix:"), out);
     if (starts(text, "http://"))
-        return remote_parse(text + strlen("http://"), out);
-    return starts(text, "https://") ? -ENOTSUP : -EINVAL;
+        return remote_parse(text + strlen("http://"), false, out);
+    if (starts(text, "https://"))
+        return remote_parse(text + strlen("https://"), true, out);
+    return -EINVAL;
 }

@@ -103,9 +103,11 @@ void client_response_answer(const struct client_response *response, uint32_t err
             answer->response = message_take(response, max, inflated);
     } else if (error_code != NGHTTP2_NO_ERROR) {
         answer->code = code_from_reset(error_code);
+        answer->reset = true;
         answer->message = slice_from(nghttp2_http2_strerror(error_code));
     } else {
         answer->code = status_from_http(response->http_status);
+        answer->http_status = response->http_status;
         answer->message = SLICE("an answer without grpc-status");
     }
 }

@@ -22,6 +22,7 @@ struct grpc_client {
     struct grpc_client_call *oldest, *newest;
     bool ready;  // the peer's SETTINGS have come
     bool closed; // takes no further call
+    bool retired;
     bool failed;
     struct h2_output output;
 };
@@ -345,10 +346,18 @@ bool grpc_client_ready(const struct grpc_client *client)
     return client->ready;
 }
 
+void grpc_client_retire(struct grpc_client *client)
+{
+    client->closed = true;
+    client->retired = true;
+}
+
 bool grpc_client_finished(const struct grpc_client *client)
 {
     if (client->failed)
         return client->output.carried_size == 0;
+    if (client->retired && !client->oldest && !h2_output_pending(&client->output, client->session))
+        return true;
     return !h2_output_pending(&client->output, client->session) &&
            !nghttp2_session_want_read(client->session);
 }

@@ -24,6 +24,8 @@ struct grpc_header {
 // How a call ended. Views, valid during the callback only.
 struct grpc_answer {
     enum grpc_code code;     // HTTP 200 alone never means GRPC_OK: a grpc-status of 0 has come
+    bool reset;              // no grpc-status: the stream was reset, as a proxy does
+    unsigned http_status;    // no grpc-status, no reset: what stood there instead; else 0
     struct slice message;    // decoded grpc-message, at most 1 KiB; not NUL-terminated
     bool retry;              // the peer sent RetryInfo
     uint64_t retry_delay_ns; // it says so; may be 0
@@ -91,6 +93,8 @@ size_t grpc_client_output(struct grpc_client *client, const uint8_t **data);
 // Whether the peer's SETTINGS have come. Calls made before are sent without knowing how many
 // streams it takes at once; a strict peer then ends the connection.
 bool grpc_client_ready(const struct grpc_client *client);
+// Takes no further call; finished once those in flight have ended.
+void grpc_client_retire(struct grpc_client *client);
 // Nothing further will come or go: close the connection.
 bool grpc_client_finished(const struct grpc_client *client);
 // The connection is gone: every call left ends now, unprocessed where no byte of it was ever given

@@ -21,9 +21,41 @@ static void connection_end(struct collector_connection *connection)
             collector->connections[i] = NULL;
     loop_io_stop(&connection->io);
     loop_deferred_stop(&connection->flush);
+    SSL_free(connection->ssl);
     close(connection->fd);
     grpc_server_free(connection->server);
     free(connection);
+}
+
+static ssize_t bytes_write(struct collector_connection *connection, const uint8_t *data,
+                           size_t size)
+{
+    size_t n;
+    if (!connection->ssl)
+        return send(connection->fd, data, size, MSG_NOSIGNAL);
+    return SSL_write_ex(connection->ssl, data, size, &n) == 1 ? (ssize_t)n : -1;
+}
+
+static ssize_t bytes_read(struct collector_connection *connection, uint8_t *out, size_t size)
+{
+    size_t n;
+    if (!connection->ssl)
+        return recv(connection->fd, out, size, MSG_DONTWAIT);
+    int r = SSL_read_ex(connection->ssl, out, size, &n);
+    if (r == 1)
+        return (ssize_t)n;
+    errno = SSL_get_error(connection->ssl, r) == SSL_ERROR_WANT_READ ? EAGAIN : EPROTO;
+    return -1;
+}
+
+// Who the client says it is.
+static void client_note(struct collector_connection *connection)
+{
+    struct collector *collector = connection->collector;
+    X509 *certificate = SSL_get0_peer_certificate(connection->ssl);
+    if (certificate)
+        X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName,
+                                  collector->client, sizeof collector->client);
 }
 
 static void connection_flush(struct loop_deferred *deferred)
@@ -31,10 +63,12 @@ static void connection_flush(struct loop_deferred *deferred)
     struct collector_connection *connection = OWNER(deferred, struct collector_connection, flush);
     const uint8_t *data;
     size_t size;
+    if (connection->ssl && !connection->hang_up && !SSL_is_init_finished(connection->ssl))
+        return;
     while (!connection->hang_up && (size = grpc_server_output(connection->server, &data)) > 0)
         for (size_t at = 0; at < size;) {
             // Answers are small: the socket takes them.
-            ssize_t n = send(connection->fd, data + at, size - at, MSG_NOSIGNAL);
+            ssize_t n = bytes_write(connection, data + at, size - at);
             if (n <= 0) {
                 connection->hang_up = true;
                 break;
@@ -50,10 +84,11 @@ static void connection_ready(struct loop_io *io, unsigned events)
     (void)events;
     struct collector_connection *connection = OWNER(io, struct collector_connection, io);
     uint8_t buffer[65536];
-    ssize_t n = recv(connection->fd, buffer, sizeof buffer, MSG_DONTWAIT);
-    if (n < 0 && errno == EAGAIN)
-        return;
-    if (n <= 0 || grpc_server_feed(connection->server, buffer, (size_t)n) < 0)
+    ssize_t n = bytes_read(connection, buffer, sizeof buffer);
+    if (n > 0 && connection->ssl)
+        client_note(connection);
+    if ((n < 0 && errno != EAGAIN) || n == 0 ||
+        (n > 0 && grpc_server_feed(connection->server, buffer, (size_t)n) < 0))
         connection->hang_up = true;
     connection_flush(&connection->flush);
 }
@@ -84,6 +119,9 @@ static void collector_call(void *ctx, struct grpc_call *call, const char *path,
     }
     if (step.move == COLLECTOR_GOAWAY)
         grpc_server_shutdown(connection->server);
+    if (collector->limit > 0 && message.size > collector->limit)
+        step.status = (struct grpc_status){GRPC_RESOURCE_EXHAUSTED,
+                                           "grpc: received message larger than max (5 vs. 4)", 0};
     if (step.status.code == GRPC_OK) {
         enum signal_kind signal = signal_of(path);
         size_t used = collector->taken_size[signal];
@@ -103,8 +141,15 @@ static void collector_accept(struct loop_io *io, unsigned events)
     struct collector *collector = OWNER(io, struct collector, io);
     struct collector_connection *connection = calloc(1, sizeof *connection);
     connection->collector = collector;
-    connection->fd = accept4(collector->fd, NULL, NULL, SOCK_CLOEXEC);
+    connection->fd =
+        accept4(collector->fd, NULL, NULL, SOCK_CLOEXEC | (collector->tls ? SOCK_NONBLOCK : 0));
     assert_true(connection->fd >= 0);
+    if (collector->tls) {
+        connection->ssl = SSL_new(collector->tls);
+        assert_non_null(connection->ssl);
+        SSL_set_fd(connection->ssl, connection->fd);
+        SSL_set_accept_state(connection->ssl);
+    }
     struct grpc_service service = {
         .call = collector_call, .ctx = connection, .max_message = 4u << 20};
     assert_int_equal(grpc_server_new(&connection->server, &service), 0);
@@ -140,6 +185,14 @@ void collector_listen_tcp(struct collector *collector, const char *host)
     assert_int_equal(getsockname(collector->fd, (struct sockaddr *)&address, &size), 0);
     snprintf(collector->endpoint, sizeof collector->endpoint, "http://%s:%u", host,
              ntohs(address.sin_port));
+}
+
+void collector_listen_tls(struct collector *collector, const char *host)
+{
+    collector_listen_tcp(collector, host);
+    char *scheme_end = collector->endpoint + strlen("http");
+    memmove(scheme_end + 1, scheme_end, strlen(scheme_end) + 1);
+    *scheme_end = 's';
 }
 
 static void bark(struct loop_timer *timer)
@@ -240,6 +293,26 @@ void fixture_run(struct fixture *fixture, size_t settled)
     if (fixture->settled >= settled)
         return;
     loop_timer_start(fixture->loop, &fixture->watchdog, WATCHDOG_NS);
+    assert_int_equal(loop_run(fixture->loop), 0);
+    loop_timer_stop(&fixture->watchdog);
+}
+
+static void look(struct loop_timer *timer)
+{
+    struct fixture *fixture = OWNER(timer, struct fixture, poll);
+    if (fixture->holds(fixture))
+        loop_stop(fixture->loop);
+    else
+        loop_timer_start(fixture->loop, timer, NS_PER_MS);
+}
+
+void fixture_until(struct fixture *fixture, bool (*holds)(struct fixture *))
+{
+    fixture->holds = holds;
+    fixture->poll.expired = look;
+    fixture->target = SIZE_MAX;
+    loop_timer_start(fixture->loop, &fixture->watchdog, WATCHDOG_NS);
+    loop_timer_start(fixture->loop, &fixture->poll, NS_PER_MS);
     assert_int_equal(loop_run(fixture->loop), 0);
     loop_timer_stop(&fixture->watchdog);
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <openssl/ssl.h>
 
 #define PARCELS_MAX 4096
 #define COLLECTOR_CONNECTIONS 64
@@ -41,6 +42,7 @@ struct collector_connection {
     struct loop_io io;
     struct loop_deferred flush;
     int fd;
+    SSL *ssl; // NULL: plain
     bool hang_up;
 };
 
@@ -53,7 +55,10 @@ struct collector {
     const struct collector_step *steps; // one for each request; then OK
     size_t step_count;
     unsigned requests, accepted;
-    size_t largest; // bytes of a request
+    size_t largest;  // bytes of a request
+    size_t limit;    // a larger request is refused, as grpc-go does; 0: none
+    SSL_CTX *tls;    // of connections to come; the test's own. NULL: plain
+    char client[64]; // CN of the last client's certificate
     struct collector_connection *connections[COLLECTOR_CONNECTIONS];
     // The payloads as taken, by the service's name; a payload is "<number>;".
     char *taken[SIGNAL_COUNT];
@@ -65,7 +70,8 @@ struct fixture {
     struct books books;
     struct exporter *exporter;
     struct collector collector;
-    struct loop_timer watchdog;
+    struct loop_timer watchdog, poll;
+    bool (*holds)(struct fixture *);
     // the sink
     unsigned verdicts[PARCELS_MAX]; // how many each position got
     enum verdict_kind kinds[PARCELS_MAX];
@@ -84,6 +90,8 @@ void fixture_start(struct fixture *fixture, struct otlp_exporter_config config);
 void fixture_offer(struct fixture *fixture, size_t count, enum signal_kind signal);
 // Runs the loop until that many parcels have their verdict.
 void fixture_run(struct fixture *fixture, size_t settled);
+// Runs the loop until the condition holds, seen each millisecond.
+void fixture_until(struct fixture *fixture, bool (*holds)(struct fixture *));
 void assert_all(struct fixture *fixture, size_t count, enum verdict_kind kind);
 // Every offered parcel of one signal arrived, and how often.
 size_t times_taken(struct fixture *fixture, size_t position, enum signal_kind signal);
@@ -91,5 +99,7 @@ struct exporter_book *fixture_book(struct fixture *fixture);
 
 void collector_listen(struct collector *collector);
 void collector_listen_tcp(struct collector *collector, const char *host);
+// As that, with https and collector->tls.
+void collector_listen_tls(struct collector *collector, const char *host);
 
 #endif

@@ -16,6 +16,7 @@ static void remote(const char *text, const char *host, uint16_t port, const char
     struct otlp_endpoint endpoint;
     assert_int_equal(otlp_endpoint_parse(text, &endpoint), 0);
     assert_false(endpoint.local);
+    assert_int_equal(endpoint.tls, strncmp(text, "https", 5) == 0);
     assert_string_equal(endpoint.host, host);
     assert_int_equal(endpoint.port, port);
     assert_string_equal(endpoint.authority, authority);
@@ -28,6 +29,8 @@ static void test_remote(void **state)
     remote("http://collector.obs.svc", "collector.obs.svc", 4317, "collector.obs.svc:4317");
     remote("http://collector:1/", "collector", 1, "collector:1");
     remote("http://[::1]:65535", "::1", 65535, "[::1]:65535");
+    remote("https://collector:443", "collector", 443, "collector:443");
+    remote("https://[::1]", "::1", 4317, "[::1]:4317");
     remote("http://[fe80::1%eth0]/", "fe80::1%eth0", 4317, "[fe80::1%eth0]:4317");
 }
 
@@ -67,7 +70,7 @@ static void test_refused(void **state)
     struct otlp_endpoint endpoint;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(otlp_endpoint_parse(bad[i], &endpoint), -EINVAL);
-    assert_int_equal(otlp_endpoint_parse("https://h:4317", &endpoint), -ENOTSUP);
+    assert_int_equal(otlp_endpoint_parse("https://h/p", &endpoint), -EINVAL);
     char long_text[400] = "unix:///";
     memset(long_text + 8, 'p', 300);
     assert_int_equal(otlp_endpoint_parse(long_text, &endpoint), -EINVAL);
