@@ -82,6 +82,7 @@ int agent_start_spool(struct agent *agent)
             .name = agent->settings->exporters[i].name,
             .level = files ? SPOOL_PROCESS : SPOOL_MEMORY,
             .folder = folder,
+            .min_free = agent->settings->spool.min_free,
             .segment_size = files && each >= LARGE_LOG ? LARGE_SEGMENT : 0,
             .max_bytes =
                 files ? each

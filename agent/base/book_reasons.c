@@ -41,3 +41,9 @@ const char *close_reason_name(enum close_reason why)
         "broken",   "tls",         "pickle", "http1",   "binary"};
     return names[why];
 }
+
+const char *spool_trouble_name(enum spool_trouble trouble)
+{
+    static const char *const names[TROUBLE_COUNT] = {"no_space", "low_space", "no_memory", "io"};
+    return names[trouble];
+}

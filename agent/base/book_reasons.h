@@ -33,6 +33,15 @@ enum batch_close {
     BATCH_CLOSE_COUNT
 };
 
+// Why a log cannot have a further segment, though its size would allow it.
+enum spool_trouble {
+    TROUBLE_NO_SPACE,  // the device is full, or a quota is
+    TROUBLE_LOW_SPACE, // less than spool.min_free would be left on the device
+    TROUBLE_NO_MEMORY, // the kernel gives no memory
+    TROUBLE_IO,        // the device fails, or the folder is not writable any more
+    TROUBLE_COUNT
+};
+
 // Why the agent closed a connection of its own accord.
 enum close_reason {
     CLOSE_TOO_MANY,    // max_connections
@@ -66,5 +75,7 @@ const char *drop_reason_name(enum drop_reason reason);
 const char *dialect_name(enum dialect_kind dialect);
 const char *batch_close_name(enum batch_close why);   // records, bytes, delay …
 const char *close_reason_name(enum close_reason why); // too_many, silent …
+
+const char *spool_trouble_name(enum spool_trouble trouble); // no_space …
 
 #endif

@@ -38,14 +38,15 @@ struct exporter_book {
     uint64_t failures;   // failed attempts: connection lost, deadline, retryable answer
     uint64_t blocked;    // times a door was paused for this exporter
     uint64_t closed[BATCH_CLOSE_COUNT];
-    uint64_t cut;               // documents shortened to what the sink takes
-    uint64_t dead_letters;      // of dead, records written to the dead-letter file
-    uint64_t dead_letters_lost; // of dead, records that it had no room for, or none was set
-    uint64_t backlog_segments;  // a gauge: of an earlier run, not read yet
-    uint64_t damaged;           // entries of an earlier run that cannot be read
-    uint64_t damaged_records;   // records in them, as far as is known
-    uint64_t set_aside;         // whole segments that cannot be read
-    uint64_t resends_cut;       // entries whose key and headers were too long to be kept
+    uint64_t cut;                    // documents shortened to what the sink takes
+    uint64_t dead_letters;           // of dead, records written to the dead-letter file
+    uint64_t dead_letters_lost;      // of dead, records that it had no room for, or none was set
+    uint64_t backlog_segments;       // a gauge: of an earlier run, not read yet
+    uint64_t damaged;                // entries of an earlier run that cannot be read
+    uint64_t damaged_records;        // records in them, as far as is known
+    uint64_t trouble[TROUBLE_COUNT]; // gauges: 1 while the log cannot grow for that reason
+    uint64_t set_aside;              // whole segments that cannot be read
+    uint64_t resends_cut;            // entries whose key and headers were too long to be kept
 };
 
 struct receive_book {

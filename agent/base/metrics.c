@@ -52,6 +52,11 @@ static const char *batch_name(unsigned index)
     return batch_close_name((enum batch_close)index);
 }
 
+static const char *trouble_of(unsigned index)
+{
+    return spool_trouble_name((enum spool_trouble)index);
+}
+
 #define DOOR(member) PAGE_DOOR, offsetof(struct door_book, member), #member
 #define RECEIVE(member) PAGE_RECEIVE, offsetof(struct receive_book, member), #member
 #define EXPORTER(member) PAGE_EXPORTER, offsetof(struct exporter_book, member), #member
@@ -136,6 +141,10 @@ static const struct metric_row rows[] = {
      .help = "Entries of an earlier run that cannot be read, and were skipped."},
     {"sluice_exporter_damaged_records_total", EXPORTER(damaged_records),
      .help = "Records in those, as far as their neighbours tell."},
+    {"sluice_exporter_spool_trouble", EXPORTER(trouble),
+     ARRAY("trouble", trouble_of, TROUBLE_COUNT), .gauge = true,
+     .help = "1 while the log cannot grow for that reason: writers wait, or records are shed, as "
+             "when it is full. It ends by itself."},
     {"sluice_exporter_set_aside_segments_total", EXPORTER(set_aside),
      .help = "Segments that cannot be read at all, kept as files named .damaged."},
     {"sluice_exporter_cut_records_total", EXPORTER(cut),

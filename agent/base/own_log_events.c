@@ -71,6 +71,11 @@ const struct own_log_event own_log_events[] = {
     {"segment_set_aside", "warn", false,
      "A segment's file that cannot be read was put aside under another name."},
     {"entries_damaged", "warn", false, "Damaged entries of a segment were skipped, and counted."},
+    {"spool_trouble", "error", false,
+     "A log cannot grow: the device is full or fails, or there is no memory. Writers wait, or "
+     "records "
+     "are shed, as when it is full; it tries again by itself."},
+    {"spool_recovered", "info", false, "The log grows again."},
 };
 
 const size_t own_log_event_count = sizeof own_log_events / sizeof *own_log_events;

@@ -50,6 +50,7 @@ struct settings {
         char *path;       // "": logs live in memory
         char *durability; // auto, memory, process
         uint64_t max_bytes;
+        uint64_t min_free;
     } spool;
     uint64_t block_for_ns;
     uint64_t max_line;

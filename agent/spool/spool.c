@@ -45,7 +45,7 @@ static int store_open(struct spool_log *log, const struct spool_config *config)
     if (config->level == SPOOL_MEMORY)
         return store_open_memory(&log->store, log->name);
     assert(config->folder);
-    return store_open_folder(&log->store, config->folder);
+    return store_open_folder(&log->store, config->folder, config->min_free);
 }
 
 // What the log stands on: its store, what is there already, and the table of live segments.
@@ -87,6 +87,7 @@ int spool_log_new(struct spool_log **out, const struct spool_config *config)
     log->payload_max = segment_payload_max(size);
     log->limit = limit;
     log->trim.expired = trim_expired;
+    log->retry.expired = log_retry;
     pump_init(log);
     r = log_open(log, config);
     if (r == 0)
@@ -119,6 +120,7 @@ void spool_log_free(struct spool_log *log)
     assert(log->pending == log->waiting); // the exporter points into nothing
     pump_deinit(log);
     loop_timer_stop(&log->trim);
+    loop_timer_stop(&log->retry);
     for (uint32_t i = 0; i < log->live_count; i++) {
         if (log->live[i]->pending == 0)
             segment_remove(log->live[i], log->store);
@@ -169,20 +171,34 @@ static uint64_t log_used(const struct spool_log *log)
     return log->live_count + backlog_left(&log->backlog);
 }
 
+// Puts a fresh segment on the free list. False: the log is in trouble; it says so once, and tries
+// again no more often than once in RETRY_NS.
+static bool log_make_segment(struct spool_log *log)
+{
+    uint64_t now = clock_monotonic(log->clock);
+    struct segment *segment = NULL;
+    if (log->trouble && now - log->trouble_ns < RETRY_NS)
+        return false;
+    int r = segment_new(&segment, log->store, log->segment_size);
+    log_trouble(log, r, now);
+    if (r < 0)
+        return false;
+    segment->next = log->free;
+    log->free = segment;
+    log->free_count++;
+    return true;
+}
+
 // Puts a fresh segment at the end of the live ones.
 static int log_open_segment(struct spool_log *log)
 {
     if (log_used(log) > log->limit)
         return SPOOL_FULL;
+    if (!log->free && !log_make_segment(log))
+        return SPOOL_FULL;
     struct segment *segment = log->free;
-    if (segment) {
-        log->free = segment->next;
-        log->free_count--;
-    } else {
-        int r = segment_new(&segment, log->store, log->segment_size);
-        if (r < 0)
-            return r;
-    }
+    log->free = segment->next;
+    log->free_count--;
     segment->next = NULL;
     log_start_segment(log, segment);
     log->live[log->live_count++] = segment;
@@ -316,6 +332,14 @@ static uint64_t fresh_room(const struct spool_log *log, uint64_t segments)
     return segments > 0 ? (segments / 2 + 1) * log->payload_max : 0;
 }
 
+// How many fresh segments a run may take.
+static uint64_t fresh_needed(const struct spool_log *log, size_t bytes)
+{
+    if (bytes <= log->payload_max / 3 * 2)
+        return 1; // even its smallest payloads do not fill the index
+    return 2 * ((bytes - 1) / log->payload_max) + 2;
+}
+
 static bool active_has_room(const struct spool_log *log, size_t bytes)
 {
     const struct segment *active = log_active(log);
@@ -324,7 +348,7 @@ static bool active_has_room(const struct spool_log *log, size_t bytes)
     return active->entries == 0 || bytes / PAYLOAD_EXPECTED < active->capacity - active->entries;
 }
 
-bool spool_has_room(const struct spool_log *log, size_t bytes)
+bool spool_has_room(struct spool_log *log, size_t bytes)
 {
     assert(log->magic == SPOOL_LOG_MAGIC);
     uint64_t used = log_used(log);
@@ -332,7 +356,13 @@ bool spool_has_room(const struct spool_log *log, size_t bytes)
         return false; // the slack is in use
     if (active_has_room(log, bytes))
         return true;
-    return used < log->limit && bytes <= fresh_room(log, log->limit - used);
+    if (used >= log->limit || bytes > fresh_room(log, log->limit - used))
+        return false;
+    // What was promised must not fail for want of a device: the segments are made now.
+    for (uint64_t needed = fresh_needed(log, bytes); log->free_count < needed;)
+        if (!log_make_segment(log))
+            return false;
+    return true;
 }
 
 size_t spool_room_max(const struct spool_log *log)

@@ -37,6 +37,7 @@ struct spool_config {
     const char *name; // of the exporter
     enum spool_level level;
     const char *folder;  // of this log alone, levels `process` and `node`; created where missing
+    uint64_t min_free;   // bytes to be left free on its device
     size_t segment_size; // bytes, a power of two, SPOOL_SEGMENT_MIN to _MAX; 0: 1 MiB
     uint64_t max_bytes;  // of all segments of this log; at least two segments. What was admitted
                          // may need one segment more
@@ -99,7 +100,7 @@ void spool_abort(struct spool_log *log);
 // Whether bytes more would fit now: what a door asks before it appends anything. Once it was told
 // true, commits of that many bytes (of payloads of 256 bytes or more on average) in this turn
 // succeed.
-bool spool_has_room(const struct spool_log *log, size_t bytes);
+bool spool_has_room(struct spool_log *log, size_t bytes);
 // The most that spool_has_room ever says true to; an empty log has that much. At least
 // spool_payload_max.
 size_t spool_room_max(const struct spool_log *log);

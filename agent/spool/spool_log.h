@@ -24,6 +24,7 @@ struct spool_log {
     struct loop_timer resume;  // the pump again, after the loop has looked at its sockets
     struct loop_deferred wake; // calls waking, and drained
     struct loop_timer trim;
+    struct loop_timer retry; // while the log is in trouble and somebody waits
 
     unsigned magic;
     enum spool_when_full when_full;
@@ -35,6 +36,8 @@ struct spool_log {
     char name[EXPORTER_NAME_MAX];
 
     struct store *store;
+    int trouble;         // -errno of the last attempt to make a segment; 0: none
+    uint64_t trouble_ns; // monotonic, of that attempt
     struct backlog backlog;
     uint8_t id[16];
     uint64_t generation;    // of the segment started last
@@ -66,6 +69,12 @@ struct spool_log {
     struct waiter_list waking; // taken off waiters, about to be called
 };
 
+#define RETRY_NS 1000000000ULL // between attempts of a log in trouble
+
+// trouble.c: what became of an attempt to make a segment, at now (monotonic).
+void log_trouble(struct spool_log *log, int result, uint64_t now);
+// trouble.c: lets those who wait try again.
+void log_retry(struct loop_timer *timer);
 // spool.c: nothing is pending in a segment that is not live: keeps it for a later use, or removes
 // it.
 void log_put_away(struct spool_log *log, struct segment *segment);

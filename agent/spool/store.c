@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define STORE_MAGIC 0x5703E001u
@@ -18,9 +19,10 @@
 
 struct store {
     unsigned magic;
-    char *name;       // memory: what /proc shows
-    int folder;       // -1: memory
-    int lock;         // held
+    char *name; // memory: what /proc shows
+    int folder; // -1: memory
+    int lock;   // held
+    uint64_t min_free;
     uint32_t highest; // number of a file so far
 };
 
@@ -63,7 +65,7 @@ static int folder_open(struct store *store, const char *folder)
     return flock(store->lock, LOCK_EX | LOCK_NB) < 0 ? error_from_errno() : 0;
 }
 
-int store_open_folder(struct store **out, const char *folder)
+int store_open_folder(struct store **out, const char *folder, uint64_t min_free)
 {
     struct store *store = NULL;
     int r = store_new(&store);
@@ -73,6 +75,7 @@ int store_open_folder(struct store **out, const char *folder)
         store_close(store);
         return r;
     }
+    store->min_free = min_free;
     *out = store;
     return 0;
 }
@@ -123,9 +126,20 @@ static int memory_create(const struct store *store, struct store_piece *piece)
     return 0;
 }
 
+// For the agent's own user: what the device keeps for root does not count.
+static bool leaves_enough(const struct store *store, uint32_t size)
+{
+    struct statvfs device;
+    if (store->min_free == 0 || fstatvfs(store->folder, &device) < 0)
+        return true; // the allocation will say
+    return (uint64_t)device.f_bavail * device.f_frsize >= store->min_free + size;
+}
+
 static int file_create(struct store *store, struct store_piece *piece)
 {
     char name[NAME_SIZE];
+    if (!leaves_enough(store, piece->size))
+        return -EDQUOT;
     file_name(store->highest + 1, "segment", name);
     piece->fd =
         openat(store->folder, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);

@@ -23,16 +23,16 @@ struct store_piece {
 
 // name: of the exporter, as /proc shows it.
 int store_open_memory(struct store **out, const char *name);
-// Creates the folder (mode 0700) where it is missing, and takes its lock. 0, -EWOULDBLOCK (another
-// process holds it), or -errno.
-int store_open_folder(struct store **out, const char *folder);
+// Creates the folder (mode 0700) where it is missing, and takes its lock. min_free: bytes that
+// store_create leaves on the device. 0, -EWOULDBLOCK (another process holds it), or -errno.
+int store_open_folder(struct store **out, const char *folder, uint64_t min_free);
 // Pieces must have been put away before. NULL is fine.
 void store_close(struct store *store);
 // Whether pieces outlive the process.
 bool store_is_folder(const struct store *store);
 
 // Reserved before it is written: a store into a hole could end the agent. Zeros. 0 or -errno
-// (-ENOSPC: no room on the device).
+// (-ENOSPC: no room on the device; -EDQUOT: less than min_free would be left).
 int store_create(struct store *store, uint32_t size, struct store_piece *out);
 // The file of that number, mapped as large as it is (rounded down to a page). 0 or -errno.
 int store_attach(struct store *store, uint32_t number, struct store_piece *out);
