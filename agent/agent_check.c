@@ -1,11 +1,14 @@
-// Asks librdkafka about its properties, one mistake after the other until none is left.
+// Asks librdkafka about its properties, one mistake after the other until none is left, and OpenSSL
+// about a collector's TLS files.
 #include "agent_check.h"
 
 #include "base/nearest_name.h"
 #include "base/settings.h"
 #include "base/settings_load.h"
 #include "deliver/kafka.h"
+#include "deliver/otlp.h"
 
+#include <errno.h>
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -102,9 +105,29 @@ static void check_properties(const struct settings *settings,
     free(left.items);
 }
 
+// The files of TLS to a collector, as the agent's start will read them.
+static void check_tls(const struct settings *settings, const struct exporter_settings *exporter,
+                      struct settings_mistakes *mistakes)
+{
+    char error[512], path[512];
+    struct otlp_tls tls = {.ca_path = exporter->tls_ca_path,
+                           .certificate_path = exporter->tls_certificate_path,
+                           .key_path = exporter->tls_key_path,
+                           .verify = strcmp(exporter->tls_verify, "none") != 0};
+    if (strncmp(exporter->endpoint, "https://", 8) != 0 ||
+        otlp_tls_check(&tls, error, sizeof error) != -EINVAL)
+        return;
+    size_t size = strcspn(error, ": "); // the setting's name comes first
+    snprintf(path, sizeof path, "exporters.%s.%.*s", exporter->name, (int)size, error);
+    settings_mistake_at(mistakes, origin_of(settings, path), path, "%s",
+                        error[size] == ':' ? error + size + 2 : error);
+}
+
 void agent_check(const struct settings *settings, struct settings_mistakes *mistakes)
 {
     for (unsigned i = 0; i < settings->exporter_count; i++)
         if (strcmp(settings->exporters[i].type, "kafka") == 0)
             check_properties(settings, &settings->exporters[i], mistakes);
+        else
+            check_tls(settings, &settings->exporters[i], mistakes);
 }

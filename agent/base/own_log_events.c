@@ -60,7 +60,7 @@ const struct own_log_event own_log_events[] = {
     {"otlp_dead", "warn", false, "The collector refuses records for good."},
     {"otlp_request_too_large", "warn", false,
      "The collector takes no request that large; smaller ones are sent."},
-    {"otlp_tls_failed", "warn", false, "The TLS handshake with the collector failed."},
+    {"otlp_tls_failed", "error", true, "The TLS files of an exporter cannot be used: no start."},
     {"otlp_certificates_changed", "info", false,
      "The files of the TLS settings have changed; new connections use them."},
     {"otlp_certificates_refused", "warn", false,
