@@ -1,6 +1,6 @@
 """Every dialect at once, real clients in, real Kafka and Jaeger out: exactly what was sent arrives, fields as specified.
 
-    end_to_end.py --agent PATH --native PATH [--records N] [--spans N]
+    end_to_end.py --agent PATH --native PATH [--records N] [--fewer N] [--spans N]
 """
 
 import argparse
@@ -27,17 +27,25 @@ DEADLINE_SECONDS = 180
 SKIPPED = 77
 
 # Who sends what. Everything comes by environment variables alone, as an app's owner would set them.
+# The slower starters send {fewer}.
 LOGS = {
     "python-structlog": "python structlog_lines.py {records}",
     "python-otlp": "python otlp.py logs {records}",
     "go-slog": "go slog {records}",
     "go-zap": "go zap {records}",
     "native": "native logs {records}",
+    "node-pino": "node pino {fewer}",
+    "node-winston": "node winston {fewer}",
+    "node-otlp": "node logs {fewer}",
+    "java-otlp": "java logs {fewer}",
+    "java-logback": "java logback {fewer}",
 }
 SPANS = {
     "python-spans": "python otlp.py spans {spans}",
     "go-spans": "go spans {spans}",
     "native-spans": "native spans {spans}",
+    "node-spans": "node spans {spans}",
+    "java-spans": "java spans {spans}",
 }
 
 
@@ -51,6 +59,11 @@ def stack(script, *arguments):
     return done.stdout.strip(), {k: v.strip("'\"") for k, v in lines.items()}
 
 
+def sent(options):
+    """How many log records each producer sends."""
+    return {name: options.fewer if "{fewer}" in line else options.records for name, line in LOGS.items()}
+
+
 def commands(folder, native):
     python = os.path.join(stack("clients.sh")[0], "bin", "python")
     go = stack("go.sh")[0]
@@ -60,21 +73,31 @@ def commands(folder, native):
     if built.returncode != 0:
         print("SKIPPED: the Go producers cannot be built", file=sys.stderr)
         sys.exit(SKIPPED)
-    return {"python": [python], "go": [producer], "native": [native]}
+    node = os.path.join(stack("node.sh")[0], "bin", "node")
+    classes = os.path.join(folder, "classes")
+    os.mkdir(classes)
+    java = stack("java.sh", "compile", os.path.join(HERE, "producers", "java", "Producer.java"), classes)[1]
+    return {"python": [python], "go": [producer], "native": [native],
+            "node": [node, os.path.join(HERE, "producers", "node", "producer.cjs")],
+            "java": [java["JAVA"], "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m",
+                     "-cp", java["JAVA_CLASS_PATH"], "Producer"]}
 
 
-def start_producers(options, programs, socket):
-    started = {}
+def start_producers(options, programs, agent, started):
     for name, line in {**LOGS, **SPANS}.items():
-        program, *rest = line.format(records=options.records, spans=options.spans).split()
+        program, *rest = line.format(records=options.records, fewer=options.fewer, spans=options.spans).split()
         if program == "python":
             rest[0] = os.path.join(HERE, "producers", rest[0])
-        environment = {**os.environ, "SLUICE_SOCKET": socket, "OTEL_SERVICE_NAME": name,
-                       "OTEL_EXPORTER_OTLP_ENDPOINT": "unix://" + socket,
+        environment = {**os.environ, "SLUICE_SOCKET": agent.socket, "OTEL_SERVICE_NAME": name,
+                       "OTEL_EXPORTER_OTLP_ENDPOINT": "unix://" + agent.socket,
                        "OTEL_EXPORTER_OTLP_INSECURE": "true",
                        "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=test"}
+        if program == "node":
+            environment["NODE_PATH"] = os.path.join(os.path.dirname(programs[program][0]), "..", "node_modules")
+        if program == "java":  # its gRPC knows no Unix sockets, and its default exporters include metrics
+            environment.update({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://" + agent.addresses["otlp_listen"],
+                                "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "OTEL_METRICS_EXPORTER": "none"})
         started[name] = subprocess.Popen([*programs[program], *rest], env=environment)
-    return started
 
 
 def wait_for(producers):
@@ -118,15 +141,32 @@ EXPECTED = {
     "go-zap": {"log.level": "error", "event.severity": 17, "message": "zap failed", "log.logger": "items.repo",
                "url.path": "/items/1", "app.nested": {"k": [1, 2]}},
     "native": {"log.level": "info", "message": "native says grüße", "service.name": "native"},
+    "node-pino": {"log.level": "info", "message": "pino says ünïcode \"quoted\"", "log.logger": "items",
+                  "numeric_labels.ratio": 0.5, "http.request.method": "GET", "http.request.id": "req-1",
+                  "event.duration": 1500000},
+    "node-winston": {"log.level": "warn", "message": "winston says ünïcode", "numeric_labels.ratio": 0.5,
+                     "app.nested": {"k": [1, 2]}},
+    "node-otlp": {"log.level": "warn", "event.severity": 13, "message": "otlp says hé",
+                  "service.name": "node-otlp", "service.environment": "test", "log.logger": "orders"},
+    "java-otlp": {"log.level": "warn", "event.severity": 13, "message": "otlp says hé",
+                  "service.name": "java-otlp", "service.environment": "test", "log.logger": "orders"},
+    "java-logback": {"log.level": "warn", "message": "logback says ünïcode", "log.logger": "items.Repo",
+                     "process.thread.name": "main", "trace.id": "0af7651916cd43dd8448eb211c80319c"},
 }
+# Each thousandth record of these tells of an error.
+ERRORS = {
+    "python-structlog": {"error.type": "ValueError", "error.message": "bad \u2717"},
+    "node-pino": {"error.type": "TypeError", "error.message": "bad \u2717", "log.logger": "items"},
+    "java-logback": {"error.type": "java.lang.IllegalStateException", "error.message": "bad \u2717"},
+}
+STACK_FIRST = {"python-structlog": "Traceback", "node-pino": "TypeError: bad", "java-logback": "java.lang.Illegal"}
 
 
 def check_document(document, producer, n):
     expected = {**COMMON, **EXPECTED[producer]}
-    if producer == "python-structlog" and n % 1000 == 7:
-        expected = {**COMMON, "log.level": "error", "message": "failed", "error.type": "ValueError",
-                    "error.message": "bad \u2717"}
-        assert "Traceback" in at(document, "error.stack_trace"), document
+    if producer in ERRORS and n % 1000 == 7:
+        expected = {**COMMON, "log.level": "error", "message": "failed", **ERRORS[producer]}
+        assert at(document, "error.stack_trace").startswith(STACK_FIRST[producer]), document
     elif producer == "python-structlog":
         expected["trace.id"], expected["span.id"] = f"{n + 1:032x}", f"{n + 1:016x}"
         expected["numeric_labels.ratio"] = None if n % 100 == 3 else 0.25
@@ -136,7 +176,7 @@ def check_document(document, producer, n):
     assert document["@timestamp"].endswith("Z") and len(document["@timestamp"]) == 30, document
 
 
-def check_documents(documents, records):
+def check_documents(documents, counts):
     seen = collections.Counter()
     ids = set()
     for document in documents:
@@ -144,7 +184,7 @@ def check_documents(documents, records):
         check_document(document, producer, n)
         seen[producer, n] += 1
         ids.add(document["event"]["id"])
-    wanted = {(producer, n) for producer in LOGS for n in range(records)}
+    wanted = {(producer, n) for producer, count in counts.items() for n in range(count)}
     assert set(seen) == wanted, f"missing {list(wanted - set(seen))[:5]}, surplus {list(set(seen) - wanted)[:5]}"
     assert max(seen.values()) == 1, f"more than once: {[k for k, v in seen.items() if v > 1][:5]}"
     assert len(ids) == len(documents), "event.id is not unique"
@@ -177,11 +217,11 @@ def check_traces(query, spans):
 def check_books(books, options):
     assert not imbalance(books), imbalance(books)
     door = books["door"]
-    for kind, sent in (("logs", len(LOGS) * options.records), ("spans", len(SPANS) * options.spans)):
+    for kind, count in (("logs", sum(sent(options).values())), ("spans", len(SPANS) * options.spans)):
         page = door[kind]
         # An OTLP request that found the spool full was refused as a whole, and the SDK sent it again.
         refused = page["rejected"]["overloaded"]
-        assert page["routed"] == sent and page["received"] == sent + refused, page
+        assert page["routed"] == count and page["received"] == count + refused, page
 
 
 def run(options, folder):
@@ -196,18 +236,22 @@ exporters:
 """
         programs = commands(folder, options.native)
         agent = Agent(options.agent, folder, settings)
+        producers = {}
         try:
-            wait_for(start_producers(options, programs, agent.socket))
-            wanted = {"kafka": len(LOGS) * options.records, "otlp": len(SPANS) * options.spans}
+            start_producers(options, programs, agent, producers)
+            wait_for(producers)
+            wanted = {"kafka": sum(sent(options).values()), "otlp": len(SPANS) * options.spans}
             books = wait_delivered(agent, wanted)
             check_books(books, options)
             documents = consume(brokers, "end-to-end", wanted["kafka"])
-            check_documents(documents, options.records)
+            check_documents(documents, sent(options))
             check_traces(addresses["JAEGER_QUERY"], options.spans)
             print("agent memory:", agent.resident_kib())
             last = agent.stop()
             assert last == f"delivered={sum(wanted.values())} held=0 dropped=0", last
         finally:
+            for producer in producers.values():
+                producer.kill()
             agent.kill()
     finally:
         stack("jaeger.sh", "stop", jaeger)
@@ -219,6 +263,7 @@ def main():
     parser.add_argument("--agent", required=True)
     parser.add_argument("--native", required=True)
     parser.add_argument("--records", type=int, default=20000)
+    parser.add_argument("--fewer", type=int, default=2000)
     parser.add_argument("--spans", type=int, default=1000)
     parser.add_argument("--compression", default="gzip")
     folder = tempfile.mkdtemp(prefix="sluice-e2e-")
