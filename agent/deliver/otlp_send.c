@@ -10,8 +10,8 @@
 
 #include <stddef.h>
 
-// A stream that is reset without a status is sent again this often; its last reset may be the
-// request's own fault, and would hold its place for ever.
+// A request whose stream is reset this often without a status is given up: the last hop may reset
+// it for its own sake, and it would hold its place for ever.
 #define RESETS_MAX 6
 #define LEARNT_REQUEST_MIN (64u << 10)
 

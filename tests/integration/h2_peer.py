@@ -33,15 +33,21 @@ def details(millis):
     return base64.b64encode(b'\x08\x08\x1a' + bytes([len(any_)]) + any_).decode().rstrip('=')
 
 
+GOAWAY = b'\0\0\x08\x07' + bytes(13)  # no stream, no error
 HEAD = [(':status', '200'), ('content-type', 'application/grpc')]
 
 
 class Peer:
     """One case's server. Its script says, request by request, what to do; then everything is well."""
 
-    def __init__(self, script, settings=None, trickle=False, acknowledge=None):
+    def __init__(self, script, settings=None, trickle=False, acknowledge=None, limit=None, turn_away=0,
+                 shut_for_good=False, ping=False):
         self.script, self.settings = list(script), settings
         self.trickle, self.acknowledge = trickle, acknowledge
+        self.limit = limit  # bytes of a message, as grpc-go refuses what is larger
+        self.turn_away = turn_away  # connections that get SETTINGS and GOAWAY, and nothing else
+        self.shut_for_good = shut_for_good  # the first connection's windows never open
+        self.ping, self.held = ping, []
         self.taken, self.errors, self.connections = 0, [], 0
 
     async def write(self, writer, data):
@@ -65,10 +71,18 @@ class Peer:
     async def converse(self, reader, writer):
         config = h2.config.H2Configuration(client_side=False, header_encoding='utf-8')
         conn = h2.connection.H2Connection(config)
-        if self.settings:  # announced with the first SETTINGS, not changed by a second
-            conn.local_settings = h2.settings.Settings(client=False, initial_values=self.settings)
+        settings = {4: 0} if self.shut_for_good and self.connections == 1 else self.settings
+        if settings:  # announced with the first SETTINGS, not changed by a second
+            conn.local_settings = h2.settings.Settings(client=False, initial_values=settings)
         conn.initiate_connection()
+        if self.ping:
+            conn.ping(b'sluice42')
         await self.write(writer, conn.data_to_send())
+        if self.connections <= self.turn_away:
+            await self.write(writer, GOAWAY)
+            while await reader.read(65536):
+                pass
+            return
         streams = {}
         while data := await reader.read(65536):
             try:
@@ -87,6 +101,8 @@ class Peer:
                     self.check(headers, body)
                     if await self.act(conn, writer, event.stream_id, body) == 'hang up':
                         return
+                elif isinstance(event, h2.events.PingAckReceived):
+                    self.ping = False
                 elif isinstance(event, h2.events.RemoteSettingsChanged):
                     if self.settings and self.settings.get(4) == 0:
                         # A window of nothing, opened only once the client has seen it.
@@ -131,9 +147,20 @@ class Peer:
 
     async def act(self, conn, writer, stream, body):
         step = self.script.pop(0) if self.script else ('ok',)
+        if self.limit and len(body) - 5 > self.limit:
+            step = too_large(8, f'grpc: received message larger than max ({len(body) - 5} vs. {self.limit})')
         kind, rest = step[0], step[1:]
         if kind == 'silent':
             return None
+        if kind == 'hold':
+            self.held.append((stream, body))
+            return None
+        if kind == 'answer the first held':  # and say that nothing after it was looked at
+            first, first_body = self.held[0]
+            self.answer(conn, first, first_body)
+            conn.close_connection(0, last_stream_id=first)
+            await self.write(writer, conn.data_to_send())
+            return 'hang up'
         if kind == 'hang up':
             return 'hang up'
         if kind == 'raw':
@@ -166,6 +193,11 @@ def status(code, *extra):
     return ('head', [*HEAD, ('grpc-status', str(code)), *extra])
 
 
+def too_large(code, words):
+    return status(code, ('grpc-message', words))
+
+
+INTERNAL = h2.errors.ErrorCodes.INTERNAL_ERROR
 REFUSED = h2.errors.ErrorCodes.REFUSED_STREAM
 FAT = [(f'x-{i}', 'v' * 1000) for i in range(20)]  # trailers of 20 KB: HEADERS and CONTINUATION
 
@@ -196,13 +228,36 @@ CASES = {
                            {'delivered': 10, 'retries': 1}, 10, 100, 5000),
     'refused stream': (Peer([('reset', REFUSED)]), {'delivered': 10, 'failures': 0}, 10, 100, 5000),
     'refused again and again': (Peer([('reset', REFUSED)] * 4), {'delivered': 10}, 10, 100, 5000),
-    'reset': (Peer([('reset', h2.errors.ErrorCodes.INTERNAL_ERROR)]), {'dead': 10}, 10, 100, 5000),
+    'reset': (Peer([('reset', INTERNAL)]), {'delivered': 10, 'retries': 1, 'failures': 1}, 10, 100, 5000),
+    'reset each time': (Peer([('reset', INTERNAL)] * 6), {'dead': 10, 'requests': 6}, 10, 100, 5000),
+    'asked to be calm': (Peer([('reset', h2.errors.ErrorCodes.ENHANCE_YOUR_CALM)] * 2),
+                         {'delivered': 10, 'retries': 2}, 10, 100, 5000),
+    'too large': (Peer([], limit=1_000_000), {'delivered': 80, 'dead': 0, 'failures': 0}, 80, 300_000, 20000),
+    'too large for a proxy': (Peer([('head', [(':status', '413')])]),
+                              {'delivered': 10, 'requests': 3, 'retries': 2}, 10, 100, 5000),
+    'too large, in Rust': (Peer([too_large(11, 'Error, decoded message length too large: found 9 bytes')]),
+                           {'delivered': 10, 'requests': 3}, 10, 100, 5000),
+    'too large, alone': (Peer([too_large(8, 'gRPC message exceeds maximum size 4: 5')]),
+                         {'dead': 1, 'requests': 1}, 1, 100, 5000),
+    'http 500': (Peer([('head', [(':status', '500')])]), {'dead': 10, 'requests': 1}, 10, 100, 5000),
+    'out of range': (Peer([status(11)]), {'delivered': 10, 'requests': 2}, 10, 100, 5000),
+    'goaway below requests in flight': (Peer([('hold',), ('hold',), ('hold',), ('answer the first held',)]),
+                                        {'delivered': 40, 'requests': 7, 'failures': 0}, 40, 100, 5000),
+    'goaway and nothing else': (Peer([], turn_away=4), {'delivered': 10, 'failures': 2}, 10, 100, 5000),
+    'window never opens': (Peer([], shut_for_good=True), {'delivered': 10}, 10, 100, 300),
+    'ping': (Peer([], ping=True), {'delivered': 50}, 50, 100, 5000),
     'goaway, answered': (Peer([('goaway', True)] * 3), {'delivered': 100}, 100, 100, 5000),
     'goaway, not processed': (Peer([('goaway', False)]), {'delivered': 10, 'failures': 0}, 10, 100, 5000),
     'silent': (Peer([('silent',)]), {'delivered': 10, 'failures': 1}, 10, 100, 300),
     'hang up': (Peer([('hang up',)]), {'delivered': 10, 'retries': 1}, 10, 100, 5000),
     'half a frame': (Peer([('raw', b'\0\0\x20\x01')]), {'delivered': 10, 'retries': 1}, 10, 100, 5000),
     'not HTTP/2': (Peer([('raw', b'HTTP/1.1 400 Bad Request\r\n\r\n')]), {'delivered': 10}, 10, 100, 5000),
+}
+# What the own log must say.
+SAID = {
+    'goaway and nothing else': 'ends each connection (GOAWAY) before it answers',
+    'too large': 'max_request should be lower',
+    'reset each time': 'reset the stream each time',
 }
 # Cases in which a request's fate is unknown to the client may bring a record twice; all others once.
 AGAIN = {'http 503, status 0'}
@@ -214,8 +269,8 @@ async def run(sender, name, folder):
     server = await asyncio.start_unix_server(peer.serve, path, limit=1 << 20)
     process = await asyncio.create_subprocess_exec(sender, f'unix://{path}', str(parcels), str(size),
                                                    str(timeout), *more, stdout=asyncio.subprocess.PIPE,
-                                                   stderr=asyncio.subprocess.DEVNULL)
-    out, _ = await process.communicate()
+                                                   stderr=asyncio.subprocess.PIPE)
+    out, log = await process.communicate()
     server.close()
     os.unlink(path)
     books = dict(pair.split('=', 1) for pair in out.decode().split(' reason=')[0].split())
@@ -226,6 +281,10 @@ async def run(sender, name, folder):
         pass
     else:
         wrong.append(f'the peer took {peer.taken} records, {delivered} were delivered')
+    if SAID.get(name, '') not in log.decode():
+        wrong.append(f'the own log does not say "{SAID[name]}"')
+    if peer.ping:
+        wrong.append('no answer to a PING')
     if process.returncode != 0:
         wrong.append(f'exit {process.returncode}')
     return wrong + peer.errors

@@ -36,6 +36,9 @@ static void test_request_stays_below_its_size(void **state)
     fixture_run(&fixture, 2000);
     assert_all(&fixture, 2000, VERDICT_DELIVERED);
     assert_true(fixture.collector.largest < 1000 && fixture.collector.largest > 900);
+    const uint64_t *closed = fixture_book(&fixture)->closed;
+    assert_int_equal(closed[BATCH_BYTES] + closed[BATCH_DELAY], fixture.collector.requests);
+    assert_true(closed[BATCH_BYTES] > 0 && closed[BATCH_DELAY] == 1); // the last, by its turn's end
     for (size_t i = 0; i < 2000; i += 37)
         assert_int_equal(times_taken(&fixture, i, SIGNAL_SPANS), 1);
     fixture_close(&fixture);
@@ -58,6 +61,9 @@ static void test_lingers(void **state)
     fixture.exporter->ops->flush(fixture.exporter, true);
     fixture_run(&fixture, 120);
     assert_int_equal(fixture.collector.requests, 3);
+    assert_int_equal(fixture_book(&fixture)->closed[BATCH_RECORDS], 2);
+    assert_int_equal(fixture_book(&fixture)->closed[BATCH_DRAIN], 1);
+    assert_int_equal(fixture_book(&fixture)->closed[BATCH_DELAY], 0);
     assert_all(&fixture, 120, VERDICT_DELIVERED);
     fixture_close(&fixture);
 }
@@ -73,6 +79,7 @@ static void test_linger_ends(void **state)
     fixture_run(&fixture, 10);
     assert_all(&fixture, 10, VERDICT_DELIVERED);
     assert_int_equal(fixture.collector.requests, 1);
+    assert_int_equal(fixture_book(&fixture)->closed[BATCH_DELAY], 1);
     fixture_close(&fixture);
 }
 
@@ -143,6 +150,43 @@ static void test_gives_up_what_is_refused_for_good(void **state)
             codes[i] == GRPC_RESOURCE_EXHAUSTED ? "without RetryInfo" : "collector answered";
         scripted(steps, 1, VERDICT_DEAD, 1, 0, 0, reason);
     }
+}
+
+static void test_too_large_is_halved(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_open(&fixture);
+    collector_listen(&fixture.collector);
+    fixture.collector.limit = 300;
+    fixture_start(&fixture, (struct otlp_exporter_config){.concurrency = 3});
+    fixture_offer(&fixture, 1000, SIGNAL_METRICS);
+    fixture_run(&fixture, 1000);
+    assert_all(&fixture, 1000, VERDICT_DELIVERED);
+    for (size_t i = 0; i < 1000; i++)
+        assert_int_equal(times_taken(&fixture, i, SIGNAL_METRICS), 1);
+    // 3890 bytes: sixteen pieces below 300, and what had to be refused to learn that.
+    assert_int_equal(fixture_book(&fixture)->requests, 31);
+    assert_int_equal(fixture_book(&fixture)->failures, 0);
+    fixture_close(&fixture);
+}
+
+static void test_too_large_alone_is_dead(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    fixture_open(&fixture);
+    collector_listen(&fixture.collector);
+    fixture.collector.limit = 2; // "9;" passes, "10;" does not
+    fixture_start(&fixture, (struct otlp_exporter_config){0});
+    fixture_offer(&fixture, 20, SIGNAL_LOGS);
+    fixture_run(&fixture, 20);
+    for (size_t i = 0; i < 20; i++) {
+        assert_int_equal(fixture.kinds[i], i < 10 ? VERDICT_DELIVERED : VERDICT_DEAD);
+        if (i >= 10)
+            assert_non_null(strstr(fixture.reasons[i], "too large"));
+    }
+    fixture_close(&fixture);
 }
 
 static void test_partial_success(void **state)
@@ -370,6 +414,8 @@ int main(void)
         cmocka_unit_test(test_linger_ends),
         cmocka_unit_test(test_retries_what_may_be_retried),
         cmocka_unit_test(test_gives_up_what_is_refused_for_good),
+        cmocka_unit_test(test_too_large_is_halved),
+        cmocka_unit_test(test_too_large_alone_is_dead),
         cmocka_unit_test(test_partial_success),
         cmocka_unit_test(test_partial_success_beyond_what_was_sent),
         cmocka_unit_test(test_goaway_loses_nothing),
