@@ -3,33 +3,48 @@
 #include "decode/otlp_check.h"
 #include "decode/otlp_parts.h"
 
-// The bytes of the run's Resource, in the message or in keep: several are merged, as protobuf has
-// it, by joining them. False where memory ran out.
-static bool find_resource(const struct resource_run *run, struct arena *keep, struct slice *out)
+// Several Resources are merged, as protobuf has it, by joining them.
+static void take_resource(struct otlp_walk *walk, struct slice resource)
 {
-    struct wire_cursor cursor = wire_cursor_of(run->message.data, run->message.size);
-    struct wire_field field;
-    bool found = false;
-    *out = (struct slice){0};
-    while (wire_next(&cursor, &field) == 0) {
-        if (!wire_is(&field, OTLP_RUN_RESOURCE, WIRE_BYTES))
-            continue;
-        found = true;
-        struct slice resource = otlp_slice(&field);
-        if (out->size && resource.size) {
-            char *joined = arena_alloc(keep, out->size + resource.size);
-            if (!joined)
-                return false;
-            memcpy(joined, out->data, out->size);
-            memcpy(joined + out->size, resource.data, resource.size);
-            resource = slice_of(joined, out->size + resource.size);
-        }
-        if (resource.size)
-            *out = resource;
+    const struct slice had = walk->resource;
+    if (resource.size == 0 || walk->lost)
+        return;
+    if (had.size) {
+        char *joined = arena_alloc(walk->keep, had.size + resource.size);
+        walk->lost = !joined;
+        if (!joined)
+            return;
+        memcpy(joined, had.data, had.size);
+        memcpy(joined + had.size, resource.data, resource.size);
+        resource = slice_of(joined, had.size + resource.size);
     }
-    if (!found)
-        *out = run->resource;
-    return true;
+    walk->resource = resource;
+}
+
+int otlp_walk_seek(struct otlp_walk *walk, struct otlp_turn *turn)
+{
+    struct wire_field field;
+    bool logs = walk->run.signal == SIGNAL_LOGS;
+    while (walk->seek.at < walk->seek.end) {
+        if (turn->work == 0)
+            return DECODE_AGAIN;
+        otlp_turn_spend(turn, OTLP_COST_FIELD);
+        wire_next(&walk->seek, &field);
+        if (wire_is(&field, OTLP_RUN_RESOURCE, WIRE_BYTES)) {
+            if (!walk->has_resource)
+                walk->resource = (struct slice){0};
+            walk->has_resource = true;
+            take_resource(walk, otlp_slice(&field));
+        } else if (!logs && !walk->whole && field.number != OTLP_RUN_RESOURCE &&
+                   field.number != OTLP_RUN_SCOPES) {
+            walk->whole =
+                !otlp_pieces_add(&walk->shared, walk->keep, slice_of(field.raw, field.raw_size));
+        }
+    }
+    if (!logs)
+        otlp_run_ready(walk);
+    walk->ready = true;
+    return 0;
 }
 
 static uint64_t count_logs(struct slice run)
@@ -59,19 +74,17 @@ static size_t run_bound(const struct decoder *decoder, const struct resource_run
     return otlp_text_bound(run->message) + (size_t)count_logs(run->message) * each;
 }
 
-bool otlp_walk_begin(struct otlp_walk *walk, const struct resource_run *run, struct arena *keep)
+void otlp_walk_begin(struct otlp_walk *walk, const struct resource_run *run, struct arena *keep)
 {
-    *walk = (struct otlp_walk){.run = *run, .keep = keep};
-    walk->scopes = wire_cursor_of(run->message.data, run->message.size);
-    if (!find_resource(run, keep, &walk->resource))
-        return false;
-    if (run->signal != SIGNAL_LOGS)
-        otlp_begin_run(walk);
-    return true;
+    *walk = (struct otlp_walk){.run = *run, .keep = keep, .resource = run->resource};
+    walk->seek = walk->scopes = wire_cursor_of(run->message.data, run->message.size);
 }
 
 int otlp_walk_step(struct decoder *decoder, struct otlp_walk *walk, struct otlp_turn *turn)
 {
+    int r = walk->ready ? 0 : otlp_walk_seek(walk, turn);
+    if (r != 0 || walk->lost)
+        return r;
     return walk->run.signal == SIGNAL_LOGS ? otlp_append_logs(decoder, walk, turn)
                                            : otlp_append_run(decoder, walk, turn);
 }
@@ -92,16 +105,16 @@ int decode_resource_run(struct decoder *decoder, const struct resource_run *run,
     struct otlp_walk walk;
     struct otlp_turn turn = {.work = SIZE_MAX};
     decoder_next_resource(decoder);
-    *records = (uint32_t)tally.records;
-    if (!otlp_walk_begin(&walk, run, &decoder->resource_arena)) {
-        enrich_reject(enrich, run->signal, REJECT_TOO_LARGE, tally.records);
-        *rejected = *records;
-        return 0;
-    }
-    size_t bound = run_bound(decoder, run, walk.resource);
+    otlp_walk_begin(&walk, run, &decoder->resource_arena);
+    otlp_walk_seek(&walk, &turn);
+    size_t bound = walk.lost ? 0 : run_bound(decoder, run, walk.resource);
     if (enrich_admit(enrich, run->signal, run->policy, bound, run->expired) != 0)
         return DECODE_OVERLOADED;
     otlp_walk_step(decoder, &walk, &turn);
-    *rejected = (uint32_t)walk.rejected;
+    uint64_t lost = tally.records - walk.booked;
+    if (lost > 0)
+        enrich_reject(enrich, run->signal, REJECT_TOO_LARGE, lost);
+    *records = (uint32_t)tally.records;
+    *rejected = (uint32_t)(walk.rejected + lost);
     return 0;
 }

@@ -226,22 +226,26 @@ static bool map_record(struct decoder *decoder, struct slice message, struct sli
            set_text(decoder, ECS_LOG_LOGGER, scope_name);
 }
 
-static struct slice name_of_scope(struct slice scope_logs)
+// Looks through a scope for its name, as far as the turn allows.
+static int seek_name(struct otlp_walk *walk, struct otlp_turn *turn)
 {
-    struct wire_cursor cursor = wire_cursor_of(scope_logs.data, scope_logs.size);
     struct wire_field field;
-    struct slice name = {0};
-    while (wire_next(&cursor, &field) == 0) {
+    while (walk->seek.at < walk->seek.end) {
+        if (turn->work == 0)
+            return DECODE_AGAIN;
+        otlp_turn_spend(turn, OTLP_COST_FIELD);
+        wire_next(&walk->seek, &field);
         if (!wire_is(&field, OTLP_SCOPE_SCOPE, WIRE_BYTES))
             continue;
         struct wire_cursor scope = wire_inside(&field);
         struct wire_field part;
         while (wire_next(&scope, &part) == 0) {
             if (wire_is(&part, OTLP_INSTRUMENTATION_SCOPE_NAME, WIRE_BYTES))
-                name = otlp_slice(&part);
+                walk->scope_name = otlp_slice(&part);
         }
     }
-    return name;
+    walk->scope_ready = true;
+    return 0;
 }
 
 static bool map_resource(struct decoder *decoder, struct slice resource)
@@ -290,11 +294,11 @@ static int append_record(struct log_run *logs, struct slice message)
         walk->rejected++;
         return 0;
     }
-    if (logs->turn->ask && !has_room(logs, message))
+    bool small = message.size <= RECORD_MAX && logs->resource;
+    if (small && logs->turn->ask && !has_room(logs, message))
         return DECODE_FULL;
     decoder_next_record(decoder);
-    bool mapped = logs->resource && message.size <= RECORD_MAX &&
-                  map_record(decoder, message, walk->scope_name);
+    bool mapped = small && map_record(decoder, message, walk->scope_name);
     record->resource = &decoder->resource;
     record->has_sequence = walk->run.stream != NULL;
     if (walk->run.stream)
@@ -314,21 +318,21 @@ static int append_record(struct log_run *logs, struct slice message)
 static int append_scope(struct log_run *logs)
 {
     struct wire_cursor *records = &logs->walk->records;
-    for (;;) {
-        struct wire_cursor before = *records;
+    int r = logs->walk->scope_ready ? 0 : seek_name(logs->walk, logs->turn);
+    while (r == 0) {
+        struct wire_cursor after = *records;
         struct wire_field field;
-        if (wire_next(records, &field) != 0)
+        if (wire_next(&after, &field) != 0)
             return 0;
-        *records = before;
         if (logs->turn->work == 0)
             return DECODE_AGAIN;
         bool record = wire_is(&field, OTLP_SCOPE_RECORDS, WIRE_BYTES);
-        int r = record ? append_record(logs, otlp_slice(&field)) : 0;
-        if (r != 0)
-            return r;
-        otlp_turn_spend(logs->turn, field.raw_size);
-        records->at = field.raw + field.raw_size;
+        r = record ? append_record(logs, otlp_slice(&field)) : 0;
+        otlp_turn_spend(logs->turn, record ? OTLP_COST_RECORD + field.size : OTLP_COST_FIELD);
+        if (r == 0)
+            *records = after;
     }
+    return r;
 }
 
 int otlp_append_logs(struct decoder *decoder, struct otlp_walk *walk, struct otlp_turn *turn)
@@ -350,11 +354,12 @@ int otlp_append_logs(struct decoder *decoder, struct otlp_walk *walk, struct otl
             return DECODE_AGAIN;
         if (wire_next(&walk->scopes, &scope) != 0)
             return 0;
-        otlp_turn_spend(turn, 0);
+        otlp_turn_spend(turn, OTLP_COST_FIELD);
         if (!wire_is(&scope, OTLP_RUN_SCOPES, WIRE_BYTES))
             continue;
-        walk->scope_name = name_of_scope(otlp_slice(&scope));
-        walk->records = wire_inside(&scope);
+        walk->scope_name = (struct slice){0};
+        walk->seek = walk->records = wire_inside(&scope);
+        walk->scope_ready = false;
         walk->inside = true;
     }
 }

@@ -38,45 +38,62 @@ struct otlp_pieces {
 // One resource's run on its way into the logs, in as many turns as it takes.
 struct otlp_walk {
     struct resource_run run;
-    struct slice resource;      // the bytes of its Resource, in the message or in keep
     struct arena *keep;         // lives as long as the walk; the decoder's do not
-    struct wire_cursor scopes;  // of the run: what is left
-    struct wire_cursor records; // of the scope that was begun: what is left
-    bool inside;                // a scope was begun
-    struct slice scope_name;    // of that scope, for logs
+    struct wire_cursor seek;    // of the run, then of the scope that was begun: what is not yet
+                                // looked through for what all of it needs
+    struct slice resource;      // the bytes of its Resource, in the message or in keep
+    bool has_resource;          // of its own
+    struct otlp_pieces shared;  // spans, metrics: fields of the run that every piece repeats
     bool whole;                 // spans, metrics: not to be cut
-    struct otlp_pieces shared;  // fields of the run that every piece repeats
-    struct otlp_pieces scope;   // likewise of the scope that was begun
+    bool lost;                  // memory ran out: what is not booked has no place
+    bool ready;                 // the run was looked through
+    struct wire_cursor scopes;  // of the run: what is left
+    bool inside;                // a scope was begun
+    bool scope_ready;           // and looked through
+    bool scope_whole;           // spans, metrics: not to be cut either
+    struct slice scope_raw;     // spans, metrics: the whole field
+    struct slice scope_name;    // logs: of that scope
+    struct otlp_pieces scope;   // spans, metrics: fields of it that every piece repeats
+    struct wire_cursor records; // of it: what is left
     uint64_t booked;            // records that are in the books
     uint64_t rejected;          // of these: rejected, or shed by every log
 };
 
 // What one turn may do.
 struct otlp_turn {
-    size_t work; // left; records and fields cost one each, and their bytes
+    size_t work; // left, in bytes of an ordinary record
     bool ask;    // for room before each append; else the run was admitted, or nobody waits
     bool shed;   // every log was full: in this turn no more will fit
 };
 
-static inline void otlp_turn_spend(struct otlp_turn *turn, size_t bytes)
+#define OTLP_COST_RECORD 128 // of a record beyond its bytes
+#define OTLP_COST_FIELD 16   // of a field that is only looked at
+
+static inline void otlp_turn_spend(struct otlp_turn *turn, size_t cost)
 {
-    size_t cost = 1 + bytes / 256;
     turn->work -= turn->work > cost ? cost : turn->work;
 }
 
 // otlp.c: begins a run. keep: an arena of the run's own, or the decoder's resource_arena (made
-// ready by decoder_next_resource) where it is appended in the same turn. False where memory ran
-// out.
-bool otlp_walk_begin(struct otlp_walk *walk, const struct resource_run *run, struct arena *keep);
-// Appends what is left of the walk, or as much of it as the turn allows. 0 when all of it is in the
-// books, DECODE_AGAIN, or DECODE_FULL (turn->ask): a log has no room for the next.
+// ready by decoder_next_resource) where it is appended in the same turn.
+void otlp_walk_begin(struct otlp_walk *walk, const struct resource_run *run, struct arena *keep);
+// Looks through the run, as far as the turn allows: it must be ready to be appended. 0 or
+// DECODE_AGAIN.
+int otlp_walk_seek(struct otlp_walk *walk, struct otlp_turn *turn);
+// Appends what is left of the walk, or as much of it as the turn allows. 0 at its end (records that
+// it has not booked then have no place: too large), DECODE_AGAIN, or DECODE_FULL (turn->ask): a log
+// has no room for the next.
 int otlp_walk_step(struct decoder *decoder, struct otlp_walk *walk, struct otlp_turn *turn);
 
-// The same for one signal each (otlp_logs.c, otlp_runs.c). otlp_begin_run finds what the pieces of
-// a run of spans or metrics share.
+// The same for one signal each, of a run that is ready.
 int otlp_append_logs(struct decoder *decoder, struct otlp_walk *walk, struct otlp_turn *turn);
 int otlp_append_run(struct decoder *decoder, struct otlp_walk *walk, struct otlp_turn *turn);
-void otlp_begin_run(struct otlp_walk *walk);
+
+// otlp_runs.c: adds bytes; those that follow the last ones in memory lengthen them. False where
+// memory ran out.
+bool otlp_pieces_add(struct otlp_pieces *pieces, struct arena *arena, struct slice bytes);
+// Once a run of spans or metrics is ready: whether it is cut.
+void otlp_run_ready(struct otlp_walk *walk);
 // How many bytes of payload the pieces take at most, without what the agent adds to each.
 size_t otlp_run_bound(struct slice message, struct slice resource, size_t overhead);
 

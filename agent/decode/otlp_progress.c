@@ -8,7 +8,7 @@
 
 // A turn: about 2 ms each of checking and of appending.
 #define TURN_FIELDS ((size_t)64 << 10)
-#define TURN_WORK ((size_t)1000)
+#define TURN_WORK ((size_t)160 << 10)
 // Room that a request must find at its beginning; what is more comes in as the logs empty. Without
 // this cap a large request would wait for an empty log, which a busy one never is.
 #define ADMIT_MAX ((size_t)4 << 20)
@@ -90,26 +90,19 @@ static bool admitted(const struct otlp_progress *progress)
                         bytes < ADMIT_MAX ? bytes : ADMIT_MAX, false) == 0;
 }
 
-// The next run, if there is one. Its records are rejected where memory ran out.
+// The next run, if there is one and the turn allows.
 static bool next_run(struct otlp_progress *progress, struct otlp_turn *turn)
 {
     struct resource_run run = {.signal = progress->signal, .policy = DOOR_REFUSE};
     struct wire_field field;
     while (!progress->begun && turn->work > 0 && wire_next(&progress->runs, &field) == 0) {
-        otlp_turn_spend(turn, 0);
+        otlp_turn_spend(turn, OTLP_COST_FIELD);
         if (!wire_is(&field, OTLP_REQUEST_RESOURCES, WIRE_BYTES))
             continue;
         run.message = otlp_slice(&field);
         arena_reset(&progress->keep);
-        progress->begun = otlp_walk_begin(&progress->walk, &run, &progress->keep);
-        if (progress->begun)
-            break;
-        struct otlp_tally tally = {0};
-        otlp_check(run.signal, OTLP_RESOURCE_RUN, run.message, &tally);
-        enrich_reject(progress->decoder->config.enrich, run.signal, REJECT_TOO_LARGE,
-                      tally.records);
-        progress->booked += tally.records;
-        progress->rejected += tally.records;
+        otlp_walk_begin(&progress->walk, &run, &progress->keep);
+        progress->begun = true;
     }
     return progress->begun;
 }
@@ -127,8 +120,14 @@ static int append(struct otlp_progress *progress, struct otlp_turn *turn)
     return progress->runs.at < progress->runs.end ? DECODE_AGAIN : 0;
 }
 
-static int conclude(const struct otlp_progress *progress, struct otlp_result *result)
+static int conclude(struct otlp_progress *progress, struct otlp_result *result)
 {
+    // What no run has booked had no place: a resource or scope too large, or no memory for it.
+    uint64_t lost = progress->checker.tally.records - progress->booked;
+    if (lost > 0)
+        enrich_reject(progress->decoder->config.enrich, progress->signal, REJECT_TOO_LARGE, lost);
+    progress->booked += lost;
+    progress->rejected += lost;
     bool routed = enrich_routes(progress->decoder->config.enrich, progress->signal);
     *result = (struct otlp_result){.accepted = progress->booked - progress->rejected,
                                    .rejected = progress->rejected};

@@ -9,6 +9,7 @@
 #include "decode/otlp_parts.h"
 
 #define PIECE_MAX (256u * 1024)
+#define PAYLOAD_MAX (4u << 20) // no segment is larger
 
 #define SEVERITY_INFO 9
 #define SEVERITY_ERROR 17
@@ -24,7 +25,7 @@ struct splitter {
 };
 
 // Bytes that follow the last ones in memory lengthen them: a whole run is one part.
-static bool parts_add(struct otlp_pieces *parts, struct arena *arena, struct slice bytes)
+bool otlp_pieces_add(struct otlp_pieces *parts, struct arena *arena, struct slice bytes)
 {
     struct slice *last = parts->count ? &parts->items[parts->count - 1] : NULL;
     parts->bytes += bytes.size;
@@ -50,7 +51,7 @@ static bool parts_join(struct otlp_pieces *parts, struct arena *arena,
                        const struct otlp_pieces *others)
 {
     for (size_t i = 0; i < others->count; i++) {
-        if (!parts_add(parts, arena, others->items[i]))
+        if (!otlp_pieces_add(parts, arena, others->items[i]))
             return false;
     }
     return true;
@@ -66,7 +67,8 @@ static bool has_room(const struct splitter *splitter)
     const struct otlp_walk *walk = splitter->walk;
     struct enrich *enrich = splitter->decoder->config.enrich;
     size_t bytes = splitter->piece.bytes + walk->shared.bytes + walk->resource.size;
-    return enrich_admit(enrich, walk->run.signal, walk->run.policy,
+    return bytes > PAYLOAD_MAX || // enrich will say so
+           enrich_admit(enrich, walk->run.signal, walk->run.policy,
                         bytes + enrich_otlp_overhead(enrich), false) == 0;
 }
 
@@ -97,25 +99,11 @@ static int flush_piece(struct splitter *splitter)
     if (out.records && enrich_otlp(decoder->config.enrich, &out) != 0)
         walk->rejected += out.records;
     walk->booked += out.records;
-    otlp_turn_spend(splitter->turn, splitter->piece.bytes + walk->resource.size);
+    otlp_turn_spend(splitter->turn, OTLP_COST_RECORD + splitter->piece.bytes + walk->resource.size);
     splitter->tally = (struct otlp_tally){0};
     splitter->piece = (struct otlp_pieces){0};
     decoder_next_record(decoder); // the arena
     return 0;
-}
-
-// The fields of a message other than the repeated one of that number.
-static bool find_shared(struct otlp_pieces *shared, struct arena *arena, struct slice message,
-                        uint32_t number, uint32_t also)
-{
-    struct wire_cursor cursor = wire_cursor_of(message.data, message.size);
-    struct wire_field field;
-    while (wire_next(&cursor, &field) == 0) {
-        bool other = field.number != number && field.number != also;
-        if (other && !parts_add(shared, arena, raw_slice(&field)))
-            return false;
-    }
-    return true;
 }
 
 // Puts a ScopeSpans of the given spans into the piece and hands it on.
@@ -129,104 +117,133 @@ static int flush_scope(struct splitter *splitter, const struct otlp_pieces *reco
     if (!head)
         return -ENOMEM;
     uint8_t *end = wire_put_length(head, OTLP_RUN_SCOPES, scope->bytes + records->bytes);
-    if (!parts_add(&splitter->piece, arena, slice_of(head, (size_t)(end - head))) ||
+    if (!otlp_pieces_add(&splitter->piece, arena, slice_of(head, (size_t)(end - head))) ||
         !parts_join(&splitter->piece, arena, scope) ||
         !parts_join(&splitter->piece, arena, records))
         return -ENOMEM;
     return flush_piece(splitter);
 }
 
-// One ScopeSpans that is too large for a piece: cut between its spans.
+// Looks through a scope that is too large for a piece, as far as the turn allows, for what its
+// pieces repeat. Where that is too much the scope stays whole.
+static int seek_scope(struct splitter *splitter)
+{
+    struct otlp_walk *walk = splitter->walk;
+    struct wire_field field;
+    while (walk->seek.at < walk->seek.end && !walk->scope_whole) {
+        if (splitter->turn->work == 0)
+            return DECODE_AGAIN;
+        otlp_turn_spend(splitter->turn, OTLP_COST_FIELD);
+        wire_next(&walk->seek, &field);
+        if (field.number == OTLP_SCOPE_RECORDS)
+            continue;
+        walk->scope_whole = !otlp_pieces_add(&walk->scope, walk->keep, raw_slice(&field)) ||
+                            walk->scope.bytes > PIECE_MAX / 2;
+    }
+    walk->scope_ready = true;
+    return 0;
+}
+
+// A ScopeSpans that is too large for a piece, cut between its spans.
 static int split_scope(struct splitter *splitter)
 {
     struct otlp_walk *walk = splitter->walk;
-    struct arena *arena = &splitter->decoder->arena;
     struct wire_cursor begun = walk->records; // where the piece begins
     struct otlp_pieces records = {0};
-    struct wire_field field;
     for (;;) {
+        struct wire_field field;
         struct wire_cursor before = walk->records;
-        int r = 0;
         bool more = wire_next(&walk->records, &field) == 0;
+        otlp_turn_spend(splitter->turn, OTLP_COST_FIELD);
         if (more && !wire_is(&field, OTLP_SCOPE_RECORDS, WIRE_BYTES))
             continue;
-        if (!more || walk->scope.bytes + records.bytes + field.raw_size > PIECE_MAX) {
-            r = flush_scope(splitter, &records);
-            walk->records = r == DECODE_FULL ? begun : walk->records;
-            walk->inside = more || r != 0;
+        if (!more || splitter->turn->work == 0 ||
+            walk->scope.bytes + records.bytes + field.raw_size > PIECE_MAX) {
+            bool any = records.count > 0;
+            int r = flush_scope(splitter, &records);
+            walk->records = r == DECODE_FULL ? begun : r == 0 && more ? before : walk->records;
             if (r != 0 || !more)
                 return r;
+            if (any && splitter->turn->work == 0)
+                return DECODE_AGAIN;
             begun = before;
             records = (struct otlp_pieces){0};
-            if (splitter->turn->work == 0) {
-                walk->records = before;
-                return DECODE_AGAIN;
-            }
+            wire_next(&walk->records, &field);
         }
-        if (!parts_add(&records, arena, raw_slice(&field)))
+        if (!otlp_pieces_add(&records, &splitter->decoder->arena, raw_slice(&field)))
             return -ENOMEM;
         otlp_check(walk->run.signal, OTLP_RECORD, otlp_slice(&field), &splitter->tally);
     }
 }
 
-// A scope that is too large for a piece is begun, unless what its pieces would repeat is too much.
-// False where it stays whole, or memory ran out (*r is then -ENOMEM).
-static bool begin_scope(struct splitter *splitter, const struct wire_field *field, int *r)
+// The scope as one piece.
+static int append_whole_scope(struct splitter *splitter)
 {
     struct otlp_walk *walk = splitter->walk;
-    walk->scope = (struct otlp_pieces){0};
-    if (!find_shared(&walk->scope, walk->keep, otlp_slice(field), OTLP_SCOPE_RECORDS,
-                     OTLP_SCOPE_RECORDS)) {
-        *r = -ENOMEM;
-        return false;
-    }
-    walk->inside = walk->scope.bytes <= PIECE_MAX / 2;
-    walk->records = wire_inside(field);
-    return walk->inside;
+    struct wire_cursor cursor = wire_cursor_of(walk->scope_raw.data, walk->scope_raw.size);
+    struct wire_field field;
+    wire_next(&cursor, &field);
+    otlp_check(walk->run.signal, OTLP_SCOPE_RUN, otlp_slice(&field), &splitter->tally);
+    if (!otlp_pieces_add(&splitter->piece, &splitter->decoder->arena, walk->scope_raw))
+        return -ENOMEM;
+    return flush_piece(splitter);
 }
 
-// Adds the next scope, which does not fit together with what the piece has: that goes first. 0,
-// DECODE_AGAIN (before that scope), DECODE_FULL or -ENOMEM.
-static int make_way(struct splitter *splitter)
+// Goes on with the scope that was begun.
+static int append_scope(struct splitter *splitter)
 {
-    if (!splitter->piece.count)
-        return 0;
-    int r = flush_piece(splitter);
-    return r == 0 && splitter->turn->work == 0 ? DECODE_AGAIN : r;
+    struct otlp_walk *walk = splitter->walk;
+    int r = walk->scope_ready ? 0 : seek_scope(splitter);
+    if (r == 0)
+        r = walk->scope_whole ? append_whole_scope(splitter) : split_scope(splitter);
+    if (r == 0)
+        walk->inside = false;
+    return r;
 }
 
+static void begin_scope(struct otlp_walk *walk, const struct wire_field *field)
+{
+    walk->scope = (struct otlp_pieces){0};
+    walk->scope_raw = raw_slice(field);
+    walk->seek = walk->records = wire_inside(field);
+    walk->scope_ready = walk->scope_whole = false;
+    walk->inside = true;
+}
+
+// Small scopes together in one piece, large ones begun.
 static int split_run(struct splitter *splitter)
 {
     struct otlp_walk *walk = splitter->walk;
     const size_t repeated = walk->resource.size + walk->shared.bytes;
-    int r = walk->inside ? split_scope(splitter) : 0;
+    int r = walk->inside ? append_scope(splitter) : 0;
     struct wire_cursor begun = walk->scopes; // where the piece begins
     while (r == 0) {
         struct wire_field field;
         struct wire_cursor before = walk->scopes;
-        if (wire_next(&walk->scopes, &field) != 0) {
-            r = splitter->piece.count ? flush_piece(splitter) : 0;
-            walk->scopes = r == DECODE_FULL ? begun : walk->scopes;
-            return r;
-        }
-        if (!wire_is(&field, OTLP_RUN_SCOPES, WIRE_BYTES))
+        bool more = wire_next(&walk->scopes, &field) == 0;
+        otlp_turn_spend(splitter->turn, OTLP_COST_FIELD);
+        if (more && !wire_is(&field, OTLP_RUN_SCOPES, WIRE_BYTES))
             continue;
-        if (splitter->piece.bytes + field.raw_size + repeated > PIECE_MAX) {
-            r = make_way(splitter);
-            if (r != 0) {
-                walk->scopes = r == DECODE_FULL ? begun : before;
-                return r;
-            }
+        if (splitter->piece.count > 0 &&
+            (!more || splitter->turn->work == 0 ||
+             splitter->piece.bytes + field.raw_size + repeated > PIECE_MAX)) {
+            r = flush_piece(splitter);
+            if (r == 0 && more && splitter->turn->work == 0)
+                r = DECODE_AGAIN;
+            walk->scopes = r == DECODE_FULL ? begun : r == DECODE_AGAIN ? before : walk->scopes;
             begun = before;
         }
-        if (field.raw_size + repeated > PIECE_MAX && begin_scope(splitter, &field, &r)) {
-            r = split_scope(splitter);
+        if (r != 0 || !more)
+            return r;
+        if (field.raw_size + repeated > PIECE_MAX) {
+            begin_scope(walk, &field);
+            r = append_scope(splitter);
             begun = walk->scopes;
             continue;
         }
         otlp_check(walk->run.signal, OTLP_SCOPE_RUN, otlp_slice(&field), &splitter->tally);
-        if (r == 0 && !parts_add(&splitter->piece, &splitter->decoder->arena, raw_slice(&field)))
-            r = -ENOMEM;
+        if (!otlp_pieces_add(&splitter->piece, &splitter->decoder->arena, raw_slice(&field)))
+            return -ENOMEM;
     }
     return r;
 }
@@ -235,21 +252,23 @@ static int split_run(struct splitter *splitter)
 static int append_whole(struct splitter *splitter)
 {
     struct otlp_walk *walk = splitter->walk;
-    struct slice message = walk->run.message;
-    otlp_check(walk->run.signal, OTLP_RESOURCE_RUN, message, &splitter->tally);
-    if (!find_shared(&splitter->piece, &splitter->decoder->arena, message, OTLP_RUN_RESOURCE,
-                     OTLP_RUN_RESOURCE))
-        return -ENOMEM;
+    struct wire_cursor cursor = wire_cursor_of(walk->run.message.data, walk->run.message.size);
+    struct wire_field field;
+    if (walk->run.message.size > 2 * PAYLOAD_MAX)
+        return -ENOMEM; // it would be for nothing
+    otlp_check(walk->run.signal, OTLP_RESOURCE_RUN, walk->run.message, &splitter->tally);
+    while (wire_next(&cursor, &field) == 0) {
+        if (field.number != OTLP_RUN_RESOURCE &&
+            !otlp_pieces_add(&splitter->piece, &splitter->decoder->arena, raw_slice(&field)))
+            return -ENOMEM;
+    }
     return flush_piece(splitter);
 }
 
-void otlp_begin_run(struct otlp_walk *walk)
+void otlp_run_ready(struct otlp_walk *walk)
 {
-    struct slice message = walk->run.message;
-    bool found =
-        find_shared(&walk->shared, walk->keep, message, OTLP_RUN_RESOURCE, OTLP_RUN_SCOPES);
-    walk->whole = !found || message.size <= PIECE_MAX ||
-                  walk->resource.size + walk->shared.bytes > PIECE_MAX / 2;
+    walk->whole |= walk->run.message.size <= PIECE_MAX ||
+                   walk->resource.size + walk->shared.bytes > PIECE_MAX / 2;
     if (walk->whole)
         walk->shared = (struct otlp_pieces){0};
 }
@@ -259,16 +278,7 @@ int otlp_append_run(struct decoder *decoder, struct otlp_walk *walk, struct otlp
     struct splitter splitter = {.decoder = decoder, .walk = walk, .turn = turn};
     decoder_next_record(decoder);
     int r = walk->whole ? append_whole(&splitter) : split_run(&splitter);
-    if (r == -ENOMEM) { // the rest has no place
-        struct otlp_tally all = {0};
-        otlp_check(walk->run.signal, OTLP_RESOURCE_RUN, walk->run.message, &all);
-        uint64_t rest = all.records - walk->booked;
-        enrich_reject(decoder->config.enrich, walk->run.signal, REJECT_TOO_LARGE, rest);
-        walk->booked += rest;
-        walk->rejected += rest;
-        r = 0;
-    }
-    return r;
+    return r == -ENOMEM ? 0 : r; // what is not booked has no place
 }
 
 size_t otlp_run_bound(struct slice message, struct slice resource, size_t overhead)
