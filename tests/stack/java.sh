@@ -9,6 +9,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/cache.sh"
 
 pom="$here/clients/java/pom.xml"
+key="java-clients-$(content_key "$pom")"
 copier=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 
 build() {
@@ -42,7 +43,6 @@ compile() {
     printf 'JAVA=%s\nJAVA_CLASS_PATH=%s:%s/lib/*\n' "$jdk/bin/java" "$2" "$part"
 }
 
-key="java-clients-$(content_key "$pom")"
 case ${1:-path}:$# in
 path:* | prepare:1) cached "$key" "$here/java.sh" build || exit 77 ;;
 build:2) build "$2" ;;
