@@ -72,10 +72,10 @@ struct settings {
 
     struct effective_setting *effective; // in the table's order
     size_t effective_count;
-    // What every record gets that does not say it itself: one a name, from the settings, OTEL_*,
-    // the downward API or the host, whichever is the strongest that has it.
+    // What every record gets that does not say it itself: one a name, strongest first, from the
+    // settings, OTEL_* (these stand above the files of `podinfo`), the environment, the host.
     struct resource_setting *attributes;
-    size_t attribute_count;
+    size_t attribute_count, attributes_above;
 };
 
 #endif

@@ -9,17 +9,47 @@
 #include <stdlib.h>
 #include <string.h>
 
-// The variables to name in a pod for the downward API.
+// The variables that pods give the downward API's values in, by their customary names: ours and
+// OpenTelemetry's k8sattributes examples first, then the Kubernetes documentation's (MY_…), then
+// those of OpenTelemetry's operator.
 static const struct {
     const char *variable;
     const char *attribute;
 } downward[] = {
     {"K8S_NAMESPACE_NAME", "k8s.namespace.name"},
+    {"K8S_NAMESPACE", "k8s.namespace.name"},
+    {"K8S_POD_NAMESPACE", "k8s.namespace.name"},
+    {"POD_NAMESPACE", "k8s.namespace.name"},
+    {"MY_POD_NAMESPACE", "k8s.namespace.name"},
+    {"OTEL_RESOURCE_ATTRIBUTES_NAMESPACE_NAME", "k8s.namespace.name"},
     {"K8S_POD_NAME", "k8s.pod.name"},
+    {"POD_NAME", "k8s.pod.name"},
+    {"MY_POD_NAME", "k8s.pod.name"},
+    {"OTEL_RESOURCE_ATTRIBUTES_POD_NAME", "k8s.pod.name"},
     {"K8S_POD_UID", "k8s.pod.uid"},
+    {"POD_UID", "k8s.pod.uid"},
+    {"MY_POD_UID", "k8s.pod.uid"},
+    {"OTEL_RESOURCE_ATTRIBUTES_POD_UID", "k8s.pod.uid"},
     {"K8S_POD_IP", "k8s.pod.ip"},
+    {"POD_IP", "k8s.pod.ip"},
+    {"MY_POD_IP", "k8s.pod.ip"},
     {"K8S_NODE_NAME", "k8s.node.name"},
+    {"NODE_NAME", "k8s.node.name"},
+    {"MY_NODE_NAME", "k8s.node.name"},
+    {"OTEL_RESOURCE_ATTRIBUTES_NODE_NAME", "k8s.node.name"},
+    {"K8S_NODE_IP", "host.ip"},
+    {"NODE_IP", "host.ip"},
+    {"HOST_IP", "host.ip"},
     {"K8S_CONTAINER_NAME", "k8s.container.name"},
+    {"CONTAINER_NAME", "k8s.container.name"},
+    {"OTEL_RESOURCE_ATTRIBUTES_CONTAINER_NAME", "k8s.container.name"},
+    {"CONTAINER_ID", "container.id"},
+    {"K8S_SERVICE_ACCOUNT", "k8s.serviceaccount.name"},
+    {"POD_SERVICE_ACCOUNT", "k8s.serviceaccount.name"},
+    {"MY_POD_SERVICE_ACCOUNT", "k8s.serviceaccount.name"},
+    {"SERVICE_ACCOUNT", "k8s.serviceaccount.name"},
+    {"K8S_DEPLOYMENT_NAME", "k8s.deployment.name"},
+    {"K8S_CLUSTER_NAME", "k8s.cluster.name"},
 };
 
 struct attributes {
@@ -118,6 +148,7 @@ void build_attributes(struct settings *settings, struct settings_draft *draft,
     struct attributes to = {.settings = settings, .draft = draft};
     add_settings(&to);
     add_otel(&to, input->environment);
+    settings->attributes_above = settings->attribute_count;
     for (size_t i = 0; i < sizeof downward / sizeof *downward; i++) {
         char origin[100];
         snprintf(origin, sizeof origin, "environment %s", downward[i].variable);
@@ -126,4 +157,5 @@ void build_attributes(struct settings *settings, struct settings_draft *draft,
     }
     to.origin = "host";
     add(&to, "host.name", input->host_name);
+    add(&to, "host.hostname", input->host_name);
 }

@@ -1,6 +1,7 @@
 // Prints every effective setting with its origin, what is derived from it, and the configuration
 // document.
 #include "base/budget.h"
+#include "base/podinfo.h"
 #include "base/settings.h"
 #include "base/settings_table.h"
 #include "base/settings_value.h"
@@ -42,6 +43,28 @@ static void print_derived(FILE *out, const struct settings *settings)
     print_bytes(out, "read buffers", budget.read_buffers, "max_memory");
 }
 
+// As they are now: the pod's files may change while the agent runs.
+static void print_attributes(FILE *out, const struct settings *settings)
+{
+    struct podinfo podinfo;
+    struct resource_setting *attributes = NULL;
+    size_t count = 0;
+    if (podinfo_read(&podinfo, settings->podinfo) < 0)
+        return;
+    if (podinfo_merge(settings, &podinfo, &attributes, &count) < 0)
+        count = 0;
+    fputs("\n# resource attributes of every record that does not say them itself\n", out);
+    for (size_t i = 0; i < count; i++) {
+        bool hide = setting_is_secret(attributes[i].name);
+        print_row(out, attributes[i].name, hide ? "(hidden)" : attributes[i].value,
+                  attributes[i].origin);
+    }
+    if (podinfo.problem[0])
+        fprintf(out, "# left out: %s\n", podinfo.problem);
+    free(attributes);
+    podinfo_deinit(&podinfo);
+}
+
 void command_write_explanation(FILE *out, const struct settings *settings)
 {
     fputs("# settings: name, value, where it comes from\n", out);
@@ -50,12 +73,7 @@ void command_write_explanation(FILE *out, const struct settings *settings)
         bool hide = effective->secret && effective->value[0];
         print_row(out, effective->path, hide ? "(hidden)" : effective->value, effective->origin);
     }
-    fputs("\n# resource attributes of every record that does not say them itself\n", out);
-    for (size_t i = 0; i < settings->attribute_count; i++) {
-        const struct resource_setting *attribute = &settings->attributes[i];
-        bool hide = setting_is_secret(attribute->name);
-        print_row(out, attribute->name, hide ? "(hidden)" : attribute->value, attribute->origin);
-    }
+    print_attributes(out, settings);
     print_derived(out, settings);
 }
 
@@ -140,10 +158,12 @@ static const char sources_text[] =
     "1. `service.*` and `resource` above\n"
     "2. `OTEL_SERVICE_NAME`, then `OTEL_RESOURCE_ATTRIBUTES` (`key=value,key=value`, "
     "percent-encoded)\n"
-    "3. the Kubernetes downward API, by these variables of the agent's container: "
-    "`K8S_NAMESPACE_NAME`,\n   `K8S_POD_NAME`, `K8S_POD_UID`, `K8S_POD_IP`, `K8S_NODE_NAME`, "
-    "`K8S_CONTAINER_NAME`\n"
-    "4. the host: `host.name`\n";
+    "3. the Kubernetes downward API: the files of `podinfo`, then variables of the agent's "
+    "container such as\n   `POD_NAME`, `POD_NAMESPACE`, `POD_UID`, `NODE_NAME` "
+    "([RESOURCE.md](RESOURCE.md) has all of both)\n"
+    "4. the host: `host.name`\n"
+    "5. the pod's labels `app.kubernetes.io/name` and `app.kubernetes.io/version`, for "
+    "`service.name` and `service.version`\n";
 
 void command_write_configuration(FILE *out)
 {

@@ -49,6 +49,9 @@ static void the_stronger_source_wins(void **state)
     expect(&l, "k8s.namespace.name", "shop", "environment K8S_NAMESPACE_NAME");
     expect(&l, "host.name", "h", "environment OTEL_RESOURCE_ATTRIBUTES");
     assert_null(attribute_of(&l, "k8s.node.name")); // empty is as good as not set
+    assert_string_equal(
+        l.settings->attributes[l.settings->attributes_above].name,
+        "k8s.namespace.name"); // what stands before is stronger than the pod's files
     unload(&l);
 }
 
@@ -85,11 +88,38 @@ static void a_broken_list_is_discarded_whole_and_told(void **state)
     }
 }
 
+static void customary_variables_of_pods_are_known(void **state)
+{
+    (void)state;
+    char *environment[] = {"MY_POD_NAME=weaker",
+                           "POD_NAME=pod",
+                           "POD_NAMESPACE=shop",
+                           "OTEL_RESOURCE_ATTRIBUTES_POD_UID=8b1c",
+                           "MY_NODE_NAME=node",
+                           "HOST_IP=10.0.0.7",
+                           "SERVICE_ACCOUNT=robot",
+                           "CONTAINER_NAME=app",
+                           NULL};
+    struct loaded l =
+        load_input((struct settings_input){.environment = environment, .host_name = "machine"});
+    expect(&l, "k8s.pod.name", "pod", "environment POD_NAME");
+    expect(&l, "k8s.namespace.name", "shop", "environment POD_NAMESPACE");
+    expect(&l, "k8s.pod.uid", "8b1c", "environment OTEL_RESOURCE_ATTRIBUTES_POD_UID");
+    expect(&l, "k8s.node.name", "node", "environment MY_NODE_NAME");
+    expect(&l, "host.ip", "10.0.0.7", "environment HOST_IP");
+    expect(&l, "k8s.serviceaccount.name", "robot", "environment SERVICE_ACCOUNT");
+    expect(&l, "k8s.container.name", "app", "environment CONTAINER_NAME");
+    expect(&l, "host.hostname", "machine", "host");
+    assert_int_equal(l.settings->attributes_above, 0); // all weaker than the pod's files
+    unload(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_stronger_source_wins),
         cmocka_unit_test(otel_variables_follow_the_specification),
+        cmocka_unit_test(customary_variables_of_pods_are_known),
         cmocka_unit_test(a_broken_list_is_discarded_whole_and_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
