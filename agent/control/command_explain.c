@@ -8,6 +8,7 @@
 #include "control/command_settings.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void print_row(FILE *out, const char *name, const char *value, const char *origin)
