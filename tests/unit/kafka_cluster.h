@@ -53,7 +53,8 @@ static inline struct exporter *new_exporter(struct bench *bench, struct setting_
         .brokers = rd_kafka_mock_cluster_bootstraps(bench->cluster),
         .topic = TOPIC,
         .properties = &map,
-        .max_delay_ns = 5 * NS_PER_MS,
+        .lines_bytes = bench->lines_bytes,
+        .max_delay_ns = bench->max_delay_ns ? bench->max_delay_ns : 5 * NS_PER_MS,
         .window_bytes = 8192,
         .window_messages = window,
         .loop = bench->loop,
@@ -90,6 +91,7 @@ static inline void tear_down(struct bench *bench)
     loop_free(bench->loop);
     for (unsigned i = 0; i < PARCELS; i++)
         free(bench->payloads[i]);
+    free(bench->segment);
     free(bench);
 }
 

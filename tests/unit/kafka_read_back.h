@@ -4,9 +4,32 @@
 
 #include "kafka_cluster.h"
 
+// Mode `lines`: every line of the message is a document, whole.
+static inline void check_lines(struct bench *bench, const rd_kafka_message_t *message,
+                               unsigned *seen)
+{
+    const char *at = message->payload;
+    const char *end = at + message->len;
+    assert_int_not_equal(end[-1], '\n');
+    while (at < end) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        size_t size = (size_t)((stop ? stop : end) - at);
+        unsigned i = (unsigned)strtoul(at + 5, NULL, 10); // {"n":…
+        assert_true(i < PARCELS);
+        assert_int_equal(size, strlen(bench->payloads[i]) - 1);
+        assert_memory_equal(at, bench->payloads[i], size);
+        seen[i]++;
+        at += size + 1;
+    }
+}
+
 static inline void check_message(struct bench *bench, const rd_kafka_message_t *message,
                                  unsigned *seen)
 {
+    if (bench->segment) {
+        check_lines(bench, message, seen);
+        return;
+    }
     char key[16] = "";
     assert_true(message->key_len < sizeof key);
     memcpy(key, message->key, message->key_len);

@@ -34,12 +34,53 @@ static void a_batch_that_is_too_large_loses_nothing(void **state)
     tear_down(bench);
 }
 
-static void a_fatal_error_makes_a_new_producer(void **state)
+static bool some_returned(struct bench *bench)
+{
+    return bench->returned > 0;
+}
+
+// Whether librdkafka calls them fatal or heals them itself, in whatever state: nothing is dead, and
+// all is delivered.
+static void fatal_errors_lose_nothing(void **state)
+{
+    (void)state;
+    static const struct {
+        rd_kafka_resp_err_t error;
+        bool fatal;
+    } errors[] = {
+        {RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, true},
+        {RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID, false},
+        {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, false},
+        {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING, false},
+        {RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE, false},
+        {RD_KAFKA_RESP_ERR_UNKNOWN, false},
+    };
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        struct bench *bench = set_up();
+        rd_kafka_mock_push_request_errors(bench->cluster, API_PRODUCE, 1, errors[i].error);
+        start(bench, NULL, 0, 50);
+        pump(bench);
+        run_until(bench, all_final);
+        assert_int_equal(bench->dead, 0);
+        if (errors[i].fatal) {
+            assert_true(bench->returned > 0);
+            assert_true(bench->book.failures > 0);
+        }
+        read_back(bench);
+        tear_down(bench);
+    }
+}
+
+#define API_INIT_PRODUCER_ID 22
+
+// A cluster that grants no producer id: fatal before a record was sent.
+static void no_producer_id_is_waited_for(void **state)
 {
     (void)state;
     struct bench *bench = set_up();
-    rd_kafka_mock_push_request_errors(bench->cluster, API_PRODUCE, 1,
-                                      RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    rd_kafka_mock_push_request_errors(bench->cluster, API_INIT_PRODUCER_ID, 2,
+                                      RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED,
+                                      RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED);
     start(bench, NULL, 0, 50);
     pump(bench);
     run_until(bench, all_final);
@@ -50,9 +91,23 @@ static void a_fatal_error_makes_a_new_producer(void **state)
     tear_down(bench);
 }
 
-static bool some_returned(struct bench *bench)
+// Told by the metadata already: no request for a record is ever made.
+static void a_missing_topic_is_waited_for(void **state)
 {
-    return bench->returned > 0;
+    (void)state;
+    struct bench *bench = set_up();
+    struct setting_pair properties[] = {{"topic.metadata.propagation.max.ms", "50"},
+                                        {"topic.metadata.refresh.fast.interval.ms", "20"}};
+    rd_kafka_mock_topic_set_error(bench->cluster, TOPIC, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    start(bench, properties, 2, 50);
+    pump(bench);
+    run_until(bench, some_returned);
+    assert_int_equal(bench->final, 0);
+    rd_kafka_mock_topic_set_error(bench->cluster, TOPIC, RD_KAFKA_RESP_ERR_NO_ERROR);
+    run_until(bench, all_final);
+    assert_int_equal(bench->dead, 0);
+    read_back(bench);
+    tear_down(bench);
 }
 
 static void a_lost_authorization_is_waited_for(void **state)
@@ -120,7 +175,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_bad_record_does_not_kill_its_batch),
         cmocka_unit_test(a_batch_that_is_too_large_loses_nothing),
-        cmocka_unit_test(a_fatal_error_makes_a_new_producer),
+        cmocka_unit_test(fatal_errors_lose_nothing),
+        cmocka_unit_test(no_producer_id_is_waited_for),
+        cmocka_unit_test(a_missing_topic_is_waited_for),
         cmocka_unit_test(a_lost_authorization_is_waited_for),
         cmocka_unit_test(free_gives_everything_back),
         cmocka_unit_test(free_in_the_middle_of_everything),
