@@ -2,6 +2,7 @@
 #include "decode/decoder.h"
 
 #include "base/error.h"
+#include "decode/line_join.h"
 #include "enrich/enrich.h"
 
 #include <stdlib.h>
@@ -34,6 +35,7 @@ void decoder_free(struct decoder *decoder)
         return;
     arena_deinit(&decoder->arena);
     arena_deinit(&decoder->resource_arena);
+    line_join_free_spares(decoder);
     free(decoder);
 }
 

@@ -16,6 +16,8 @@ struct decoder {
     struct arena resource_arena; // of one resource's layer: reset before each run of records
     struct fields resource;      // that layer; point record.resource at it
     struct mapper mapper;        // used for both, one after the other
+    struct line_join *spare_joins;
+    unsigned spare_join_count;
 };
 
 // Makes arena and record ready for the next record; record.resource becomes NULL.

@@ -1,6 +1,15 @@
-// The lines dialect: JSON objects or plain text, each ended by LF, CRLF or NUL.
+// The lines dialect: JSON objects or plain text, each ended by LF, CRLF or NUL; a stack trace's
+// lines become one record.
+//
+// Design: a record of plain text stays open until a line comes that does not go on with it, the
+// caller flushes it, or the stream ends. While it is open it is a view into what was read, or, from
+// the end of a read or a JSON line between its lines on, a copy (line_join.h). Where a log is full,
+// the view is given back to the caller as not consumed, and the copy stays.
 #include "decode/decoder.h"
 
+#include "base/clock.h"
+#include "decode/line_join.h"
+#include "decode/plain_record.h"
 #include "decode/utf8.h"
 #include "enrich/enrich.h"
 
@@ -11,6 +20,16 @@
 
 // What a document has beside the line's own bytes, about: admission asks before it is written.
 #define DOCUMENT_OVERHEAD 512
+
+// A record that other lines keep open beyond that (JSON between, or ever more of its own) is ended.
+#define OPEN_FOR_NS (2 * NS_PER_S)
+
+// One call of decode_lines.
+struct walk {
+    struct decoder *decoder;
+    struct line_state *state;
+    struct open_record view; // the open record, where it is no copy
+};
 
 // The first LF or NUL, or end.
 static const char *find_end(const char *at, const char *end)
@@ -50,20 +69,6 @@ static struct slice without_frills(struct slice line)
     return line;
 }
 
-// Fills the record. False where memory ran out.
-static bool map_line(struct decoder *decoder, struct slice line)
-{
-    struct record *record = &decoder->record;
-    map_begin(&decoder->mapper, record, &decoder->arena);
-    if (map_json_text(&decoder->mapper, line))
-        return map_end(&decoder->mapper);
-    struct value message = {.kind = VALUE_TEXT};
-    if (!utf8_repair(&decoder->arena, line, &message.text))
-        return false;
-    fields_set(&record->own, ECS_MESSAGE, message);
-    return true;
-}
-
 // Whether there is room for the record. While block_for has passed and there is still none, lines
 // are shed without waiting for each anew.
 static bool admit(struct decoder *decoder, struct line_state *state, size_t size)
@@ -77,29 +82,208 @@ static bool admit(struct decoder *decoder, struct line_state *state, size_t size
     return state->expired && enrich_admit(enrich, SIGNAL_LOGS, DOOR_SHED, bytes, true) == 0;
 }
 
-// One line, whole or cut. False where it was blocked and must be offered again.
-static bool take_line(struct decoder *decoder, struct line_state *state, struct slice line,
-                      bool truncated)
+// The record is filled, or memory ran out on the way.
+static void hand_over(struct decoder *decoder, bool filled)
 {
-    line = without_frills(line);
-    if (is_blank(line) && !truncated)
-        return true;
-    if (!admit(decoder, state, line.size))
-        return false;
-    decoder_next_record(decoder);
-    decoder->record.truncated = truncated;
-    if (truncated && decoder->config.truncated)
-        ++*decoder->config.truncated;
-    if (map_line(decoder, line))
+    if (filled)
         enrich_log(decoder->config.enrich, &decoder->record);
     else
         enrich_reject(decoder->config.enrich, SIGNAL_LOGS, REJECT_TOO_LARGE, 1);
+}
+
+static struct open_record *open_record(struct walk *walk)
+{
+    if (walk->view.lines)
+        return &walk->view;
+    return walk->state->join ? &walk->state->join->record : NULL;
+}
+
+// Hands the open record over. False where it was blocked: it stays open.
+static bool close_record(struct walk *walk)
+{
+    struct decoder *decoder = walk->decoder;
+    struct line_join *join = walk->state->join;
+    struct open_record *record = open_record(walk);
+    if (!record)
+        return true;
+    // An error's text may stand in the document three times: whole, its message, and the line's.
+    size_t size = record->trace.seen ? 3 * record->text.size : record->text.size;
+    if (!admit(decoder, walk->state, size))
+        return false;
+    decoder_next_record(decoder);
+    if (join)
+        decoder->record.time_ns = join->since_ns;
+    hand_over(decoder, plain_record(decoder, record->text, &record->trace));
+    if (record->lines > 1)
+        enrich_join(decoder->config.enrich, record->lines - 1);
+    walk->view.lines = 0;
+    line_join_drop(decoder, walk->state);
     return true;
+}
+
+// Makes the open record a copy; where none may be kept, it is over. False where it was blocked.
+static bool keep_record(struct walk *walk)
+{
+    if (walk->view.lines == 0)
+        return true;
+    if (!line_join_keep(walk->decoder, walk->state, &walk->view))
+        return close_record(walk);
+    walk->view.lines = 0;
+    return true;
+}
+
+// Whether only line ends lie between the view and the line.
+static bool is_next_to(const struct open_record *view, struct slice line)
+{
+    const char *at = view->text.data + view->text.size;
+    if (line.data != at + 1 + view->blanks)
+        return false;
+    while (at < line.data && *at == '\n')
+        at++;
+    return at == line.data;
+}
+
+// False where the line may not or cannot be kept.
+static bool add_line(struct walk *walk, struct slice line)
+{
+    struct open_record *view = &walk->view;
+    if (view->lines && is_next_to(view, line)) {
+        view->text.size += 1 + view->blanks + line.size;
+        view->blanks = 0;
+        view->lines++;
+        return true;
+    }
+    if (view->lines) {
+        if (!line_join_keep(walk->decoder, walk->state, view))
+            return false;
+        view->lines = 0;
+    }
+    return line_join_add(walk->decoder, walk->state, line);
+}
+
+// Adds the line to the open record, or opens one with it. False where that was blocked.
+static bool take_plain(struct walk *walk, struct slice line)
+{
+    struct trace_line form = trace_line_of(line);
+    struct open_record *record = open_record(walk);
+    struct stack_trace trace;
+    bool rest = false; // of a record that may not become longer
+    if (record) {
+        trace = record->trace;
+        rest = stack_trace_goes_on(&trace, record->text, line, form, record->blanks);
+        size_t size = record->text.size + 1 + record->blanks + line.size;
+        if (rest && size <= walk->decoder->config.max_line && add_line(walk, line)) {
+            open_record(walk)->trace = trace;
+            return true;
+        }
+        if (!close_record(walk))
+            return false;
+    }
+    walk->view = (struct open_record){.text = line, .lines = 1};
+    if (rest) {
+        walk->view.trace = trace;
+        walk->view.trace.start = 0;
+    } else {
+        stack_trace_begin(&walk->view.trace, line, form);
+    }
+    return true;
+}
+
+enum taken {
+    TAKEN,
+    TAKEN_NOT, // it is no such line
+    TAKEN_BLOCKED,
+};
+
+// A JSON object is a record of its own, even between the lines of another.
+static enum taken take_json(struct walk *walk, struct slice line, bool truncated)
+{
+    struct decoder *decoder = walk->decoder;
+    size_t at = 0;
+    while (at < line.size && (line.data[at] == ' ' || line.data[at] == '\t'))
+        at++;
+    if (at == line.size || line.data[at] != '{')
+        return TAKEN_NOT;
+    if (!keep_record(walk) || !admit(decoder, walk->state, line.size))
+        return TAKEN_BLOCKED;
+    decoder_next_record(decoder);
+    map_begin(&decoder->mapper, &decoder->record, &decoder->arena);
+    if (!map_json_text(&decoder->mapper, line))
+        return TAKEN_NOT;
+    decoder->record.truncated = truncated;
+    hand_over(decoder, map_end(&decoder->mapper));
+    return TAKEN;
+}
+
+// Plain text that is a record of its own. False where it was blocked.
+static bool take_alone(struct walk *walk, struct slice line, bool truncated)
+{
+    struct decoder *decoder = walk->decoder;
+    const struct stack_trace none = {0};
+    if (!admit(decoder, walk->state, line.size))
+        return false;
+    decoder_next_record(decoder);
+    decoder->record.truncated = truncated;
+    hand_over(decoder, plain_record(decoder, line, &none));
+    return true;
+}
+
+// One line, whole or cut. False where it was blocked and must be offered again.
+static bool take_line(struct walk *walk, struct slice line, bool truncated)
+{
+    line = without_frills(line);
+    if (is_blank(line) && !truncated) {
+        struct open_record *record = open_record(walk);
+        if (record && record->blanks <= TRACE_BLANKS_MAX)
+            record->blanks++;
+        return true;
+    }
+    if (truncated && !close_record(walk))
+        return false;
+    enum taken taken = take_json(walk, line, truncated);
+    if (taken == TAKEN_NOT) {
+        bool joins = walk->decoder->config.join && !truncated;
+        taken = (joins ? take_plain(walk, line) : take_alone(walk, line, truncated))
+                    ? TAKEN
+                    : TAKEN_BLOCKED;
+    }
+    if (taken == TAKEN && truncated && walk->decoder->config.truncated)
+        ++*walk->decoder->config.truncated;
+    return taken == TAKEN;
+}
+
+// SysLogHandler ends its records with NUL, whatever lines they have.
+static void end_with_nul(struct walk *walk)
+{
+    struct open_record *record = open_record(walk);
+    if (record)
+        record->trace.closed = true;
+}
+
+// The end of what was offered. False where it was blocked.
+static bool settle(struct walk *walk, bool end)
+{
+    if (end)
+        return close_record(walk);
+    if (!keep_record(walk))
+        return false;
+    const struct line_join *join = walk->state->join;
+    if (join && clock_realtime(walk->decoder->config.clock) - join->since_ns > OPEN_FOR_NS)
+        close_record(walk); // blocked, it goes on waiting
+    return true;
+}
+
+static enum decode_stop blocked(const struct walk *walk, struct slice data, size_t *consumed)
+{
+    if (walk->view.lines)
+        *consumed = (size_t)(walk->view.text.data - data.data);
+    return DECODE_BLOCKED;
 }
 
 enum decode_stop decode_lines(struct decoder *decoder, struct line_state *state, struct slice data,
                               bool end, size_t *consumed)
 {
+    struct walk walk = {.decoder = decoder, .state = state};
     const char *at = data.data, *stop = data.data + data.size;
     *consumed = 0;
     while (at < stop) {
@@ -112,14 +296,27 @@ enum decode_stop decode_lines(struct decoder *decoder, struct line_state *state,
                 break;
             if (cut)
                 size = utf8_cut(at, decoder->config.max_line);
-            if (!take_line(decoder, state, slice_of(at, size), cut))
-                return DECODE_BLOCKED;
+            if (!take_line(&walk, slice_of(at, size), cut))
+                return blocked(&walk, data, consumed);
             state->skipping = cut;
+            if (whole && *line_end == '\0')
+                end_with_nul(&walk);
         }
         at = whole ? line_end + 1 : stop;
         if (whole)
             state->skipping = false;
         *consumed = (size_t)(at - data.data);
     }
-    return DECODE_MORE;
+    return settle(&walk, end) ? DECODE_MORE : blocked(&walk, data, consumed);
+}
+
+enum decode_stop decode_lines_flush(struct decoder *decoder, struct line_state *state)
+{
+    struct walk walk = {.decoder = decoder, .state = state};
+    return close_record(&walk) ? DECODE_MORE : DECODE_BLOCKED;
+}
+
+void line_state_deinit(struct decoder *decoder, struct line_state *state)
+{
+    line_join_drop(decoder, state);
 }

@@ -2,93 +2,10 @@
 //
 // structlog's list of dicts carries every frame's local variables: they hold secrets, and never
 // leave this file.
+#include "decode/error_heading.h"
 #include "decode/map_members.h"
 
 #include <string.h>
-
-static bool is_word(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-static bool ends(struct slice text, const char *with)
-{
-    size_t size = strlen(with);
-    return text.size >= size && memcmp(text.data + text.size - size, with, size) == 0;
-}
-
-// "pkg.SomeError: what happened", or the name alone.
-struct heading {
-    struct slice type;
-    struct slice message;
-    bool has_message;
-};
-
-static bool parse_heading(struct slice line, struct heading *out)
-{
-    size_t size = 0;
-    while (size < line.size &&
-           (is_word(line.data[size]) || line.data[size] == '.' || line.data[size] == '$'))
-        size++;
-    if (size == 0 || line.data[0] == '.' || (line.data[0] >= '0' && line.data[0] <= '9'))
-        return false;
-    out->type = slice_of(line.data, size);
-    out->has_message = size < line.size;
-    if (out->has_message && line.data[size] != ':')
-        return false;
-    while (++size < line.size && line.data[size] == ' ')
-        ;
-    out->message = size < line.size ? slice_of(line.data + size, line.size - size)
-                                    : slice_of(line.data + line.size, 0);
-    return true;
-}
-
-static struct slice line_at(struct slice text, size_t from)
-{
-    const char *begin = text.data + from;
-    const char *feed = from < text.size ? memchr(begin, '\n', text.size - from) : NULL;
-    size_t size = feed ? (size_t)(feed - begin) : text.size - from;
-    if (size && begin[size - 1] == '\r')
-        size--;
-    return slice_of(begin, size);
-}
-
-static size_t next_line(struct slice text, size_t from)
-{
-    const char *feed = memchr(text.data + from, '\n', text.size - from);
-    return feed ? (size_t)(feed - text.data) + 1 : text.size;
-}
-
-static bool is_traceback(struct slice line)
-{
-    static const char mark[] = "Traceback";
-    return line.size >= sizeof mark - 1 && memcmp(line.data, mark, sizeof mark - 1) == 0;
-}
-
-// Python: the first line after the last traceback's frames, which are indented. Its message may go
-// on over further lines.
-static bool python_heading(struct slice text, struct heading *out)
-{
-    bool found = false, indented = false;
-    for (size_t at = 0; at < text.size; at = next_line(text, at)) {
-        struct slice line = line_at(text, at);
-        if (is_traceback(line))
-            found = false;
-        else if (!found && indented && line.size && line.data[0] != ' ')
-            found =
-                parse_heading(slice_of(line.data, text.size - at), out) || parse_heading(line, out);
-        indented = line.size && line.data[0] == ' ';
-    }
-    return found;
-}
-
-// Others: the first line. A name alone must look like an error's, or it is a function's.
-static bool first_line_heading(struct slice line, struct heading *out)
-{
-    return parse_heading(line, out) &&
-           (out->has_message || ends(out->type, "Error") || ends(out->type, "Exception") ||
-            ends(out->type, "Throwable"));
-}
 
 static struct slice trimmed(struct slice text)
 {
@@ -108,17 +25,13 @@ static void set_absent(struct mapper *mapper, enum ecs_field field, struct value
 // A stack trace as text. False where there is another one already.
 static bool take_text(struct mapper *mapper, const struct map_member *member, struct slice text)
 {
-    struct heading heading;
+    struct error_heading heading;
     if (fields_has(mapper->fields, ECS_ERROR_STACK_TRACE)) {
         struct slice other = mapper->fields->ecs[ECS_ERROR_STACK_TRACE].text;
         return slice_equal(other, member->value.text);
     }
     fields_set(mapper->fields, ECS_ERROR_STACK_TRACE, member->value);
-    text = trimmed(text);
-    struct slice first = line_at(text, 0);
-    bool found =
-        is_traceback(first) ? python_heading(text, &heading) : first_line_heading(first, &heading);
-    if (!found)
+    if (!error_heading_find(trimmed(text), &heading))
         return true;
     set_absent(mapper, ECS_ERROR_TYPE, (struct value){.kind = VALUE_TEXT, .text = heading.type});
     if (heading.message.size)
@@ -274,7 +187,7 @@ bool map_take_traceback(struct mapper *mapper, struct map_member *member, const 
 {
     struct slice text;
     (void)key;
-    if (!map_member_text(mapper, member, &text) || !is_traceback(trimmed(text)))
+    if (!map_member_text(mapper, member, &text) || !error_is_python(trimmed(text)))
         return false;
     return take_text(mapper, member, text);
 }

@@ -22,8 +22,8 @@ struct documents {
     size_t count;
     uint64_t rejected;
     uint64_t truncated;
-    uint64_t pending; // lines that wait for the rest of their record
-    uint64_t joined;  // lines that became part of another's record
+    uint64_t pending;   // lines that wait for the rest of their record
+    uint64_t joined;    // lines that became part of another's record
     size_t admit_limit; // that many records, then ENRICH_BLOCKED; SIZE_MAX: no limit
     bool shed;          // an expired door sheds
     size_t sheds;
@@ -34,6 +34,9 @@ struct decode_fixture {
     struct decoder *decoder;
     struct agent_resource resource;
     struct ecs_encoder encoder;
+    struct byte_budget read_bytes;
+    uint64_t now_ns;
+    bool join; // as decoder_config has it: set it before fixture_open
 };
 
 static struct documents documents;
@@ -49,11 +52,25 @@ static inline void documents_forget(void)
     documents = (struct documents){.admit_limit = SIZE_MAX};
 }
 
+static inline uint64_t fixture_now(struct clock *clock)
+{
+    (void)clock;
+    return fixture.now_ns;
+}
+
 static inline void fixture_open(size_t max_line)
 {
     static const uint8_t start_id[8] = {0};
+    static struct clock clock = {fixture_now, fixture_now};
     struct decoder_config config = {
-        .clock = clock_system(), .max_line = max_line, .truncated = &documents.truncated};
+        .clock = &clock,
+        .max_line = max_line,
+        .join = fixture.join,
+        .read_bytes = &fixture.read_bytes,
+        .truncated = &documents.truncated,
+    };
+    fixture.now_ns = RECEIVED_NS;
+    fixture.read_bytes = (struct byte_budget){0};
     documents_forget();
     int r = decoder_new(&fixture.decoder, &config);
     assert(r == 0);
