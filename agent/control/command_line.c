@@ -8,17 +8,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+// A flag's place is a bool, another option's a text; --set has none.
 struct option {
     const char *name;
     unsigned bit;
     bool has_value;
+    size_t offset; // in struct command_line
 };
 
+#define TEXT(bit, member) bit, true, offsetof(struct command_line, member)
+#define FLAG(bit, member) bit, false, offsetof(struct command_line, member)
+
 static const struct option option_rows[] = {
-    {"--config", OPTION_CONFIG, true},
-    {"--dev", OPTION_DEV, false},
-    {"--http", OPTION_HTTP, true},
-    {"--set", OPTION_SETTINGS, true},
+    {"--config", TEXT(OPTION_CONFIG, config)}, {"--dev", FLAG(OPTION_DEV, dev)},
+    {"--http", TEXT(OPTION_HTTP, http)},       {"--connect", FLAG(OPTION_CONNECT, connect)},
+    {"--service", TEXT(OPTION_TAIL, service)}, {"--level", TEXT(OPTION_TAIL, level)},
+    {"--match", TEXT(OPTION_TAIL, match)},     {"--signal", TEXT(OPTION_TAIL, signal)},
+    {"--json", FLAG(OPTION_TAIL, json)},       {"--set", OPTION_SETTINGS, true, 0},
 };
 
 #define OPTION_COUNT (sizeof option_rows / sizeof *option_rows)
@@ -95,19 +101,14 @@ static int take_set(const struct parse *parse, const char *value)
 
 static int take_option(const struct parse *parse, const struct option *option, const char *value)
 {
-    switch (option->bit) {
-    case OPTION_CONFIG:
-        parse->line->config = value;
-        return 0;
-    case OPTION_DEV:
-        parse->line->dev = true;
-        return 0;
-    case OPTION_HTTP:
-        parse->line->http = value;
-        return 0;
-    default:
+    char *place = (char *)parse->line + option->offset;
+    if (option->bit == OPTION_SETTINGS)
         return take_set(parse, value);
-    }
+    if (option->has_value)
+        *(const char **)(void *)place = value;
+    else
+        *(bool *)place = true;
+    return 0;
 }
 
 // Takes args[0], and args[1] where it is the value. Returns how many it took, or -EINVAL.

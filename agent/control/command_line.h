@@ -12,6 +12,8 @@
 #define OPTION_DEV 2u      // --dev
 #define OPTION_HTTP 4u     // --http ADDRESS
 #define OPTION_SETTINGS 8u // --set NAME=VALUE, --NAME VALUE
+#define OPTION_CONNECT 16u // --connect
+#define OPTION_TAIL 32u    // --service, --level, --match, --signal, --json
 
 // One setting given as a flag; flag's texts point here and into argv.
 struct command_flag {
@@ -24,7 +26,10 @@ struct command_line {
     const char *config;
     const char *http;
     bool dev;
-    const char *words[2];
+    bool connect;
+    const char *service, *level, *match, *signal; // NULL: not given
+    bool json;
+    const char *words[16];
     size_t word_count;
     struct command_flag *names;
     struct settings_flag *flags;

@@ -11,6 +11,7 @@
 #include "base/version.h"
 #include "control/command_line.h"
 #include "control/command_settings.h"
+#include "control/command_tail.h"
 #include "control/http_get.h"
 
 #include <event2/event.h>
@@ -35,16 +36,19 @@ struct command {
     const char *help;
 };
 
-static command_fn run_agent, check, explain, status, health, version, docs, help;
+static command_fn run_agent, check, explain, status, tail, health, version, docs, help;
 
 static const struct command commands[] = {
     {"run", "", OPTION_CONFIG | OPTION_DEV | OPTION_SETTINGS, 0, 0, run_agent,
      "run the agent; --dev adds a Kafka and an OTLP receiver of its own"},
-    {"check", "FILE", OPTION_SETTINGS, 1, 1, check, "tell every mistake of a settings file"},
+    {"check", "FILE", OPTION_CONNECT | OPTION_SETTINGS, 1, 1, check,
+     "tell every mistake of a settings file; --connect asks the brokers too"},
     {"explain", "", OPTION_CONFIG | OPTION_SETTINGS, 0, 0, explain,
      "print each effective setting and where it comes from"},
     {"status", "", OPTION_CONFIG | OPTION_HTTP | OPTION_SETTINGS, 0, 0, status,
      "print the books of the running agent"},
+    {"tail", "[FIELD=VALUE …]", OPTION_CONFIG | OPTION_HTTP | OPTION_TAIL | OPTION_SETTINGS, 0, 16,
+     tail, "print live records of the running agent"},
     {"health", "", OPTION_CONFIG | OPTION_HTTP | OPTION_SETTINGS, 0, 0, health,
      "succeed when the running agent answers"},
     {"version", "", 0, 0, 0, version, "print the version and those of the libraries"},
@@ -146,17 +150,24 @@ static void http_address(const struct command_context *context, const struct com
     settings_mistakes_deinit(&mistakes);
 }
 
+// False: it is switched off, told.
+static bool find_agent(const struct command_context *context, const struct command_line *line,
+                       char *out, size_t size)
+{
+    http_address(context, line, out, size);
+    if (!out[0])
+        fputs("sluice: http.listen is switched off\n", context->err);
+    return out[0];
+}
+
 // The page's body, or NULL, told.
 static char *ask(const struct command_context *context, const struct command_line *line,
                  const char *path)
 {
     char address[128];
     char *body = NULL;
-    http_address(context, line, address, sizeof address);
-    if (!address[0]) {
-        fputs("sluice: http.listen is switched off\n", context->err);
+    if (!find_agent(context, line, address, sizeof address))
         return NULL;
-    }
     int r = http_get(address, path, &body);
     if (r == 200)
         return body;
@@ -178,6 +189,14 @@ static int status(const struct command_context *context, const struct command_li
         fputs("sluice: the answer is not the books of an agent\n", context->err);
     free(books);
     return r < 0 ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static int tail(const struct command_context *context, const struct command_line *line)
+{
+    char address[128];
+    if (!find_agent(context, line, address, sizeof address))
+        return COMMAND_FAILED;
+    return command_tail(context, line, address);
 }
 
 static int health(const struct command_context *context, const struct command_line *line)
@@ -231,7 +250,14 @@ static int help(const struct command_context *context, const struct command_line
     }
     fputs("\n  --config FILE         settings; else /etc/sluice/sluice.yaml where it exists\n"
           "  --set NAME=VALUE      one setting; --max-delay 50ms is the same for max_delay\n"
-          "  --http ADDRESS        where status and health ask; else as the settings say\n\n"
+          "  --http ADDRESS        where status, tail and health ask; else as the settings say\n\n"
+          "sluice tail shows what each of these lets through:\n"
+          "  --signal LIST         logs, spans, metrics; else logs,spans\n"
+          "  --service NAME        of service.name\n"
+          "  --level LEVEL         at least: trace, debug, info, warn, error, fatal\n"
+          "  --match TEXT          somewhere in the message; with * or ?, the whole message\n"
+          "  FIELD=VALUE           a field by its ECS path, such as trace.id=4bf9…\n"
+          "  --json                print whole documents\n\n"
           "docs/CONFIGURATION.md lists the settings.\n",
           context->out);
     return COMMAND_OK;

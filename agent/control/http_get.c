@@ -1,4 +1,5 @@
-// A blocking HTTP GET with a deadline, for the commands; the agent itself never waits like this.
+// Blocking HTTP GETs, for the commands: of a page, with a deadline, and of a stream. The agent
+// itself never waits like this.
 #include "control/http_get.h"
 
 #include "base/clock.h"
@@ -68,17 +69,25 @@ static int connect_to(const char *text, uint64_t until)
     return fd;
 }
 
-static int exchange(int fd, const char *request, uint64_t until, char *answer, size_t *size)
+static int ask(int fd, const char *address, const char *path, uint64_t until)
 {
-    size_t length = strlen(request), used = 0;
+    char request[4096];
+    int size = snprintf(request, sizeof request,
+                        "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", path, address);
+    if (size < 0 || (size_t)size >= sizeof request)
+        return -EMSGSIZE;
     int r = wait_for(fd, POLLOUT, until);
     if (r < 0)
         return r;
     // A fresh connection's send buffer takes so short a request whole.
-    if (send(fd, request, length, MSG_NOSIGNAL) != (ssize_t)length)
-        return error_from_errno();
+    return send(fd, request, (size_t)size, MSG_NOSIGNAL) == size ? 0 : error_from_errno();
+}
+
+static int read_answer(int fd, uint64_t until, char *answer, size_t *size)
+{
+    size_t used = 0;
     for (;;) {
-        r = wait_for(fd, POLLIN, until);
+        int r = wait_for(fd, POLLIN, until);
         if (r < 0)
             return r;
         ssize_t got = recv(fd, answer + used, ANSWER_MAX - used, 0);
@@ -111,18 +120,126 @@ static int parse_answer(char *answer, size_t size, char **body)
 int http_get(const char *address, const char *path, char **body)
 {
     uint64_t until = clock_monotonic(clock_system()) + DEADLINE;
-    char request[256];
     size_t size = 0;
     int fd = connect_to(address, until);
     if (fd < 0)
         return fd;
-    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
-             path, address);
     char *answer = malloc(ANSWER_MAX + 1);
-    int r = answer ? exchange(fd, request, until, answer, &size) : -ENOMEM;
+    int r = answer ? ask(fd, address, path, until) : -ENOMEM;
+    if (r == 0)
+        r = read_answer(fd, until, answer, &size);
     if (r == 0)
         r = parse_answer(answer, size, body);
     free(answer);
     close(fd);
+    return r;
+}
+
+// --- streams ---
+
+struct follow {
+    int fd;
+    const volatile sig_atomic_t *stop;
+    bool (*line)(void *ctx, struct slice text);
+    void *ctx;
+    char *text; // ANSWER_MAX + 1 bytes
+    size_t used;
+};
+
+// More bytes: how many, 0 at the end or where it is to stop, -errno. until 0: no deadline.
+static ssize_t follow_read(struct follow *follow, uint64_t until)
+{
+    while (!*follow->stop) {
+        if (until) {
+            int r = wait_for(follow->fd, POLLIN, until);
+            if (r < 0)
+                return r;
+        } else {
+            struct pollfd ready = {.fd = follow->fd, .events = POLLIN};
+            if (poll(&ready, 1, 1000) < 0 && errno != EINTR)
+                return error_from_errno();
+        }
+        ssize_t got =
+            recv(follow->fd, follow->text + follow->used, ANSWER_MAX - follow->used, MSG_DONTWAIT);
+        if (got >= 0)
+            return got;
+        if (errno != EAGAIN && errno != EINTR)
+            return error_from_errno();
+    }
+    return 0;
+}
+
+// Hands over every whole line and keeps the rest. False: no more is wanted.
+static bool follow_lines(struct follow *follow)
+{
+    char *at = follow->text, *end = follow->text + follow->used, *feed;
+    bool more = true;
+    while (more && (feed = memchr(at, '\n', (size_t)(end - at)))) {
+        more = follow->line(follow->ctx, slice_of(at, (size_t)(feed - at)));
+        at = feed + 1;
+    }
+    follow->used = (size_t)(end - at);
+    memmove(follow->text, at, follow->used);
+    return more;
+}
+
+// Reads the head; for 200, leaves what follows it as the text. Returns the status or -errno.
+static int follow_head(struct follow *follow, uint64_t until, char **body)
+{
+    char *end = NULL;
+    while (!end) {
+        ssize_t got = follow_read(follow, until);
+        if (got <= 0)
+            return got < 0 ? (int)got : -EPROTO;
+        follow->used += (size_t)got;
+        follow->text[follow->used] = '\0';
+        end = strstr(follow->text, "\r\n\r\n");
+        if (!end && follow->used == ANSWER_MAX)
+            return -EPROTO;
+    }
+    long status = strncmp(follow->text, "HTTP/1.", 7) == 0 ? strtol(follow->text + 9, NULL, 10) : 0;
+    if (status == 200) {
+        follow->used -= (size_t)(end + 4 - follow->text);
+        memmove(follow->text, end + 4, follow->used);
+        return 200;
+    }
+    for (ssize_t got; (got = follow_read(follow, until)) != 0; follow->used += (size_t)got)
+        if (got < 0)
+            return (int)got;
+    follow->text[follow->used] = '\0';
+    return parse_answer(follow->text, follow->used, body);
+}
+
+static int follow_body(struct follow *follow)
+{
+    while (follow_lines(follow)) {
+        if (follow->used == ANSWER_MAX)
+            return -EMSGSIZE;
+        ssize_t got = follow_read(follow, 0);
+        if (got <= 0)
+            return (int)got;
+        follow->used += (size_t)got;
+    }
+    return 0;
+}
+
+int http_follow(const char *address, const char *path, const volatile sig_atomic_t *stop,
+                bool (*line)(void *ctx, struct slice text), void *ctx, char **body)
+{
+    uint64_t until = clock_monotonic(clock_system()) + DEADLINE;
+    struct follow follow = {.stop = stop, .line = line, .ctx = ctx};
+    follow.fd = connect_to(address, until);
+    if (follow.fd < 0)
+        return follow.fd;
+    follow.text = malloc(ANSWER_MAX + 1);
+    int r = follow.text ? ask(follow.fd, address, path, until) : -ENOMEM;
+    if (r == 0)
+        r = follow_head(&follow, until, body);
+    if (r == 200) {
+        int failure = follow_body(&follow);
+        r = failure < 0 ? failure : r;
+    }
+    free(follow.text);
+    close(follow.fd);
     return r;
 }

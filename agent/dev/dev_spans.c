@@ -131,6 +131,11 @@ static int read_run(struct reader *reader, struct wire_cursor cursor)
     return r;
 }
 
+int dev_spans_read_service(struct slice resource, struct slice *service)
+{
+    return read_service(wire_cursor_of(resource.data, resource.size), service);
+}
+
 int dev_spans_read(struct slice request, void (*span)(void *ctx, const struct dev_span_view *view),
                    void *ctx)
 {

@@ -21,4 +21,7 @@ struct dev_span_view {
 int dev_spans_read(struct slice request, void (*span)(void *ctx, const struct dev_span_view *view),
                    void *ctx);
 
+// The service.name of a Resource message; *service stays where it has none. 0 or -EBADMSG.
+int dev_spans_read_service(struct slice resource, struct slice *service);
+
 #endif

@@ -17,7 +17,7 @@ declare -A may=(
     [decode]="base proto enrich"
     [receive]="base proto grpc decode"
     [dev]="base proto grpc"
-    [control]="base agent dev"
+    [control]="base proto agent dev"
     [agent]="base proto grpc deliver spool enrich decode receive dev control"
     [client]="proto" # the apps' side shares the wire contract and nothing else
 )
