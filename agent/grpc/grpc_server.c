@@ -1,10 +1,11 @@
 // The server side of gRPC: collects calls from one HTTP/2 connection and hands them to a service.
 //
-// Memory: what a peer can make this keep is unfinished messages. Each stream's window is given back
-// at once, the connection's only while all unfinished messages together leave room for a whole
-// window more; so the connection never holds more than `limit`. A peer that fills it with messages
-// of which none gets finished would then wait for ever, so the youngest are refused (with
-// RetryInfo) until the rest can go on: the oldest always fits.
+// Memory: what a peer can make this keep is unfinished messages. What those of all connections hold
+// together is the pool's (message_pool.h); what one connection holds is bounded here. Each stream's
+// window is given back at once, the connection's only while all unfinished messages together leave
+// room for a whole window more; so the connection never holds more than `limit`. A peer that fills
+// it with messages of which none gets finished would then wait for ever, so the youngest are
+// refused (with RetryInfo) until the rest can go on: the oldest always fits.
 #include "grpc/grpc_server.h"
 
 #include "base/clock.h"
@@ -20,6 +21,13 @@
 // Calls whose peer has gone while the service still holds them. A peer that makes more of them than
 // this is resetting streams on purpose.
 #define MAX_ORPHANS 1000
+// Resets and empty frames without a message in between: opening and resetting streams is cheap for
+// a peer and not for us (CVE-2023-44487).
+#define MAX_IDLE 200
+// Frames that wait to be sent. A peer that reads its answers never has so many; one that sends what
+// must be answered, and nothing else, has them after a few reads.
+#define MAX_QUEUED 1000
+#define FEED_PIECE ((size_t)4 << 10) // after which the queue is looked at
 
 static void call_unlink(struct grpc_call *call)
 {
@@ -28,26 +36,28 @@ static void call_unlink(struct grpc_call *call)
     *(call->newer ? &call->newer->older : &server->newest) = call->older;
 }
 
-static void message_drop(struct grpc_call *call)
-{
-    call->server->held -= call->message.capacity;
-    grpc_message_deinit(&call->message);
-}
-
 static void call_free(struct grpc_call *call)
 {
-    message_drop(call);
+    grpc_request_drop(call);
     call_unlink(call);
     free(call->response);
     free(call);
 }
 
-static void refuse(struct grpc_call *call, enum grpc_code code, const char *why,
-                   uint64_t retry_delay_ns)
+// A peer that makes work and sends no messages is told to calm down, and read no further.
+static void calm(struct grpc_server *server)
 {
-    struct grpc_status status = {code, why, retry_delay_ns};
-    message_drop(call);
-    grpc_reply_submit(call, &status, (struct slice){0});
+    if (server->calmed)
+        return;
+    server->calmed = true;
+    if (nghttp2_session_terminate_session(server->session, NGHTTP2_ENHANCE_YOUR_CALM) != 0)
+        server->failed = true;
+}
+
+static void idle_frame(struct grpc_server *server)
+{
+    if (++server->idle > MAX_IDLE)
+        calm(server);
 }
 
 // Gives the connection's window back, refusing the youngest calls where nothing else would free it.
@@ -58,14 +68,25 @@ static void window_balance(struct grpc_server *server)
     bool stuck = server->held > server->limit || server->owed >= server->window / 2;
     for (struct grpc_call *call = server->newest; call && stuck && server->held > threshold;
          call = call->older)
-        if (call->message.capacity > 0)
-            refuse(call, GRPC_RESOURCE_EXHAUSTED, "too many unfinished messages on this connection",
-                   NS_PER_S);
+        if (call->message.capacity > 0 && !call->inflating)
+            grpc_request_refuse(call, GRPC_RESOURCE_EXHAUSTED,
+                                "too many unfinished messages on this connection", true);
     if (server->owed == 0 || server->held > threshold)
         return;
     if (nghttp2_session_consume_connection(server->session, server->owed) != 0)
         server->failed = true;
     server->owed = 0;
+}
+
+// Another message needs what this one holds, and it does not get on.
+static void call_evicted(struct pool_share *share)
+{
+    struct grpc_call *call =
+        (struct grpc_call *)((char *)share - offsetof(struct grpc_call, share));
+    struct grpc_service *service = &call->server->service;
+    grpc_request_refuse(call, GRPC_RESOURCE_EXHAUSTED, "the message did not get on", true);
+    if (service->wake)
+        service->wake(service->wake_ctx);
 }
 
 static int begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
@@ -79,6 +100,8 @@ static int begin_headers(nghttp2_session *session, const nghttp2_frame *frame, v
     call->server = server;
     call->stream_id = frame->hd.stream_id;
     call->bad_path = true;
+    call->share.pool = server->service.pool;
+    call->share.evict = call_evicted;
     call->older = server->newest;
     *(server->newest ? &server->newest->newer : &server->oldest) = call;
     server->newest = call;
@@ -138,7 +161,7 @@ static void headers_check(struct grpc_call *call)
     else if (!call->grpc)
         grpc_reply_http(call, "415");
     else if (call->bad_path)
-        refuse(call, GRPC_UNIMPLEMENTED, "no such method", 0);
+        grpc_request_refuse(call, GRPC_UNIMPLEMENTED, "no such method", false);
 }
 
 static int data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id,
@@ -150,77 +173,17 @@ static int data_chunk(nghttp2_session *session, uint8_t flags, int32_t stream_id
     server->owed += size;
     if (nghttp2_session_consume_stream(session, stream_id, size) != 0)
         server->failed = true;
-    if (call && !call->answered) {
-        size_t before = call->message.capacity;
-        int r = grpc_message_feed(&call->message, data, size, server->service.max_message);
-        server->held += call->message.capacity - before;
-        if (r == GRPC_MESSAGE_TOO_LARGE)
-            refuse(call, GRPC_RESOURCE_EXHAUSTED, "message larger than this server accepts", 0);
-        else if (r == GRPC_MESSAGE_SURPLUS)
-            refuse(call, GRPC_INTERNAL, "bytes after the one message of a unary call", 0);
-        else if (r == GRPC_MESSAGE_BAD_FLAG)
-            refuse(call, GRPC_INTERNAL, "the compressed flag is neither 0 nor 1", 0);
-        else if (r < 0)
-            refuse(call, GRPC_RESOURCE_EXHAUSTED, "out of memory", NS_PER_S);
-    }
+    if (call && !call->answered)
+        grpc_request_data(call, data, size);
     window_balance(server);
     return 0;
 }
 
-static void deliver(struct grpc_call *call, struct slice message)
+static void reset_received(struct grpc_server *server, int32_t stream_id)
 {
-    struct grpc_service *service = &call->server->service;
-    call->delivered = true;
-    service->call(service->ctx, call, call->path, message);
-}
-
-static void deliver_inflated(struct grpc_call *call)
-{
-    if (call->encoding == GRPC_ENCODING_OTHER) {
-        refuse(call, GRPC_UNIMPLEMENTED, "grpc-encoding is not supported", 0);
-        return;
-    }
-    if (call->encoding == GRPC_ENCODING_IDENTITY) {
-        refuse(call, GRPC_INTERNAL, "a compressed message without grpc-encoding", 0);
-        return;
-    }
-    struct slice packed = slice_of(call->message.data, call->message.size);
-    uint8_t *inflated;
-    size_t size;
-    int r = gzip_inflate(packed, call->server->service.max_message, &inflated, &size);
-    if (r == GZIP_TOO_LARGE)
-        refuse(call, GRPC_RESOURCE_EXHAUSTED, "message larger than this server accepts", 0);
-    else if (r == GZIP_BROKEN)
-        refuse(call, GRPC_INTERNAL, "the message is not what grpc-encoding says", 0);
-    else if (r < 0)
-        refuse(call, GRPC_RESOURCE_EXHAUSTED, "out of memory", NS_PER_S);
-    if (r != 0)
-        return;
-    message_drop(call);
-    deliver(call, slice_of(inflated, size));
-    free(inflated);
-}
-
-static void request_end(struct grpc_call *call)
-{
-    call->ended = true;
-    if (call->answered)
-        return;
-    if (!grpc_message_whole(&call->message)) {
-        refuse(call, GRPC_INTERNAL, "the request ended within its message", 0);
-        return;
-    }
-    if (call->message.prefix[0] == 1) {
-        deliver_inflated(call);
-        return;
-    }
-    // Taken out of the call, so that neither the reply nor a reset can free it under the service.
-    struct grpc_message message = call->message;
-    struct grpc_server *server = call->server;
-    call->message = (struct grpc_message){0};
-    deliver(call, slice_of(message.data, message.size));
-    server->held -= message.capacity;
-    grpc_message_deinit(&message);
+    const struct grpc_call *call = nghttp2_session_get_stream_user_data(server->session, stream_id);
+    if (!call || !call->answered) // what was refused early may be reset
+        idle_frame(server);
 }
 
 static void ping_received(struct grpc_server *server, const nghttp2_frame *frame)
@@ -239,6 +202,8 @@ static int frame_received(nghttp2_session *session, const nghttp2_frame *frame, 
     struct grpc_server *server = ctx;
     if (frame->hd.type == NGHTTP2_PING)
         ping_received(server, frame);
+    if (frame->hd.type == NGHTTP2_RST_STREAM)
+        reset_received(server, frame->hd.stream_id);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
     struct grpc_call *call = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
@@ -246,8 +211,10 @@ static int frame_received(nghttp2_session *session, const nghttp2_frame *frame, 
         return 0;
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         headers_check(call);
+    if (frame->hd.length == 0 && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+        idle_frame(server);
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) {
-        request_end(call);
+        grpc_request_end(call);
         window_balance(server);
     }
     return 0;
@@ -278,7 +245,7 @@ static int stream_closed(nghttp2_session *session, int32_t stream_id, uint32_t e
     if (call->delivered && !call->answered) {
         call->stream_id = 0;
         if (++server->orphans > MAX_ORPHANS)
-            nghttp2_session_terminate_session(session, NGHTTP2_ENHANCE_YOUR_CALM);
+            calm(server);
         return 0;
     }
     call_free(call);
@@ -336,6 +303,7 @@ int grpc_server_new(struct grpc_server **out, const struct grpc_service *service
     if (!server)
         return -ENOMEM;
     server->service = *service;
+    server->inflating_end = &server->inflating;
     limits_derive(server);
     nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, server->service.max_streams},
@@ -370,10 +338,31 @@ void grpc_server_free(struct grpc_server *server)
 
 int grpc_server_feed(struct grpc_server *server, const uint8_t *data, size_t size)
 {
-    int r = server->failed ? -EPROTO : h2_feed(server->session, data, size);
-    if (r < 0)
-        server->failed = true;
+    while (size > 0 && !server->failed && !server->calmed) {
+        size_t piece = size < FEED_PIECE ? size : FEED_PIECE;
+        if (h2_feed(server->session, data, piece) < 0)
+            server->failed = true;
+        else if (nghttp2_session_get_outbound_queue_size(server->session) > MAX_QUEUED)
+            calm(server);
+        data += piece;
+        size -= piece;
+    }
+    if (server->inflating && !server->failed)
+        grpc_server_step(server);
+    while (server->inflating && !server->failed && !server->service.in_turns)
+        grpc_server_step(server);
     return server->failed ? -EPROTO : 0;
+}
+
+bool grpc_server_busy(const struct grpc_server *server)
+{
+    return server->inflating && !server->failed;
+}
+
+void grpc_server_step(struct grpc_server *server)
+{
+    grpc_request_inflate(server);
+    window_balance(server);
 }
 
 size_t grpc_server_output(struct grpc_server *server, const uint8_t **data)

@@ -12,71 +12,127 @@
 #define GZIP_WINDOW (15 + 16) // 16 asks zlib for the gzip wrapper
 #define FIRST_GUESS 4096
 
-// Makes room for at least one more byte, but never for more than limit bytes in all.
-static bool output_grow(z_stream *z, uint8_t **data, size_t *capacity, size_t limit)
+struct gzip_inflater {
+    z_stream z;
+    uint8_t *data;
+    size_t made, capacity;
+    size_t limit; // one byte more than allowed tells "too large" from "exactly as large as allowed"
+};
+
+int gzip_inflater_new(struct gzip_inflater **out, size_t max)
 {
-    size_t used = *capacity - z->avail_out;
-    size_t want = *capacity > limit / 2 ? limit : *capacity * 2;
-    uint8_t *grown = realloc(*data, want);
+    struct gzip_inflater *inflater = calloc(1, sizeof *inflater);
+    if (!inflater)
+        return -ENOMEM;
+    inflater->limit = max < UINT_MAX ? max + 1 : UINT_MAX;
+    if (inflateInit2(&inflater->z, GZIP_WINDOW) != Z_OK) {
+        free(inflater);
+        return -ENOMEM;
+    }
+    *out = inflater;
+    return 0;
+}
+
+void gzip_inflater_free(struct gzip_inflater *inflater)
+{
+    if (!inflater)
+        return;
+    inflateEnd(&inflater->z);
+    free(inflater->data);
+    free(inflater);
+}
+
+size_t gzip_inflater_made(const struct gzip_inflater *inflater)
+{
+    return inflater->made;
+}
+
+size_t gzip_inflater_capacity(const struct gzip_inflater *inflater)
+{
+    return inflater->capacity;
+}
+
+// Twice as much while that is little, then a quarter more: large buffers are moved by remapping,
+// and what is charged should not be far from what is used.
+size_t gzip_inflater_growth(const struct gzip_inflater *inflater)
+{
+    size_t capacity = inflater->capacity;
+    if (inflater->made < capacity)
+        return 0;
+    size_t growth = capacity < GZIP_STEP ? capacity : capacity / 4;
+    if (growth < FIRST_GUESS)
+        growth = FIRST_GUESS;
+    return growth < inflater->limit - capacity ? growth : inflater->limit - capacity;
+}
+
+static bool output_grow(struct gzip_inflater *inflater)
+{
+    size_t capacity = inflater->capacity + gzip_inflater_growth(inflater);
+    uint8_t *grown = realloc(inflater->data, capacity);
     if (!grown)
         return false;
-    *data = grown;
-    *capacity = want;
-    z->next_out = grown + used;
-    z->avail_out = (uInt)(want - used);
+    inflater->data = grown;
+    inflater->capacity = capacity;
     return true;
 }
 
-// One pass over the input; the caller owns *data whatever comes of it.
-static int inflate_all(z_stream *z, size_t max, uint8_t **data, size_t *capacity)
+static size_t least(size_t a, size_t b)
 {
-    for (;;) {
-        if (z->avail_out == 0) {
-            // One byte more than allowed tells "too large" from "exactly as large as allowed".
-            if (*capacity > max)
-                return GZIP_TOO_LARGE;
-            if (!output_grow(z, data, capacity, max + 1))
-                return -ENOMEM;
-        }
-        int r = inflate(z, Z_NO_FLUSH);
-        if (r == Z_MEM_ERROR)
-            return -ENOMEM;
-        if (r == Z_STREAM_END) {
-            if (z->avail_in == 0)
-                return *capacity - z->avail_out > max ? GZIP_TOO_LARGE : 0;
-            if (inflateReset(z) != Z_OK) // the next member of a concatenated file
-                return GZIP_BROKEN;
-        } else if (r != Z_OK || (z->avail_in == 0 && z->avail_out > 0)) {
-            return GZIP_BROKEN;
-        }
+    return a < b ? a : b;
+}
+
+int gzip_inflater_step(struct gzip_inflater *inflater, struct slice *in, size_t most)
+{
+    z_stream *z = &inflater->z;
+    if (inflater->made == inflater->capacity && !output_grow(inflater))
+        return -ENOMEM;
+    size_t room = least(inflater->capacity - inflater->made, most);
+    size_t offered = least(in->size, GZIP_STEP);
+    z->next_in = (const Bytef *)in->data;
+    z->avail_in = (uInt)offered;
+    z->next_out = inflater->data + inflater->made;
+    z->avail_out = (uInt)room;
+    int r = inflate(z, Z_NO_FLUSH);
+    size_t taken = offered - z->avail_in;
+    *in = slice_of(in->data + taken, in->size - taken);
+    inflater->made += room - z->avail_out;
+    if (r == Z_MEM_ERROR)
+        return -ENOMEM;
+    if (inflater->made == inflater->limit)
+        return GZIP_TOO_LARGE;
+    if (r == Z_STREAM_END) {
+        if (in->size == 0)
+            return 0;
+        return inflateReset(z) == Z_OK ? GZIP_AGAIN : GZIP_BROKEN; // a concatenated file's next
     }
+    if (r != Z_OK || (in->size == 0 && z->avail_out > 0))
+        return GZIP_BROKEN;
+    return GZIP_AGAIN;
+}
+
+uint8_t *gzip_inflater_take(struct gzip_inflater *inflater)
+{
+    uint8_t *data = inflater->data;
+    inflater->data = NULL;
+    inflater->made = inflater->capacity = 0;
+    return data;
 }
 
 int gzip_inflate(struct slice in, size_t max, uint8_t **out, size_t *size)
 {
-    if (in.size == 0 || in.size > UINT_MAX)
-        return GZIP_BROKEN;
-    if (max > UINT_MAX - 1)
-        max = UINT_MAX - 1;
-    size_t capacity = max + 1 < FIRST_GUESS ? max + 1 : FIRST_GUESS;
-    uint8_t *data = malloc(capacity);
-    z_stream z = {.next_in = (const Bytef *)in.data, .avail_in = (uInt)in.size};
-    if (!data || inflateInit2(&z, GZIP_WINDOW) != Z_OK) {
-        free(data);
-        return -ENOMEM;
-    }
-    z.next_out = data;
-    z.avail_out = (uInt)capacity;
-    int r = inflate_all(&z, max, &data, &capacity);
-    size_t made = capacity - z.avail_out;
-    inflateEnd(&z);
-    if (r != 0) {
-        free(data);
+    struct gzip_inflater *inflater;
+    int r = gzip_inflater_new(&inflater, max);
+    if (r < 0)
         return r;
+    do
+        r = gzip_inflater_step(inflater, &in, GZIP_STEP);
+    while (r == GZIP_AGAIN);
+    if (r == 0) {
+        *size = inflater->made;
+        *out = gzip_inflater_take(inflater);
     }
-    *out = data;
-    *size = made;
-    return 0;
+    gzip_inflater_free(inflater);
+    return r;
 }
 
 int gzip_deflate(const struct slice *parts, size_t count, uint8_t **out, size_t *size)

@@ -27,8 +27,9 @@ static int prefix_read(struct grpc_message *message, size_t max)
     return message->declared > max ? GRPC_MESSAGE_TOO_LARGE : 0;
 }
 
-static int reserve(struct grpc_message *message, size_t need)
+size_t grpc_message_growth(const struct grpc_message *message, size_t size)
 {
+    size_t need = message->size + size;
     if (need <= message->capacity)
         return 0;
     size_t capacity = message->capacity ? message->capacity * 2 : FIRST_CAPACITY;
@@ -36,12 +37,31 @@ static int reserve(struct grpc_message *message, size_t need)
         capacity = need;
     if (capacity > message->declared)
         capacity = message->declared;
-    uint8_t *data = realloc(message->data, capacity);
+    return capacity - message->capacity;
+}
+
+static int reserve(struct grpc_message *message, size_t size)
+{
+    size_t growth = grpc_message_growth(message, size);
+    if (growth == 0)
+        return 0;
+    uint8_t *data = realloc(message->data, message->capacity + growth);
     if (!data)
         return -ENOMEM;
     message->data = data;
-    message->capacity = capacity;
+    message->capacity += growth;
     return 0;
+}
+
+void grpc_message_shrink(struct grpc_message *message, size_t taken)
+{
+    memmove(message->data, message->data + taken, message->size - taken);
+    message->size -= taken;
+    uint8_t *data = message->size ? realloc(message->data, message->size) : NULL;
+    if (data) { // else it stays as large as it is
+        message->data = data;
+        message->capacity = message->size;
+    }
 }
 
 int grpc_message_feed(struct grpc_message *message, const uint8_t *data, size_t size, size_t max)
@@ -59,7 +79,7 @@ int grpc_message_feed(struct grpc_message *message, const uint8_t *data, size_t 
         return 0;
     if (size > message->declared - message->size)
         return GRPC_MESSAGE_SURPLUS;
-    int r = reserve(message, message->size + size);
+    int r = reserve(message, size);
     if (r < 0)
         return r;
     memcpy(message->data + message->size, data, size);

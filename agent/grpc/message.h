@@ -29,6 +29,10 @@ void grpc_message_deinit(struct grpc_message *message);
 // Takes size bytes more. 0, a condition above, or -ENOMEM; after anything but 0 only deinit is
 // left. Memory grows with what has come, never with what the prefix promises.
 int grpc_message_feed(struct grpc_message *message, const uint8_t *data, size_t size, size_t max);
+// Bytes by which capacity grows when size more come. The prefix must have come.
+size_t grpc_message_growth(const struct grpc_message *message, size_t size);
+// Forgets the first taken bytes of what came, and gives memory back where that is worth it.
+void grpc_message_shrink(struct grpc_message *message, size_t taken);
 bool grpc_message_whole(const struct grpc_message *message);
 
 void grpc_prefix_write(uint8_t prefix[GRPC_PREFIX_SIZE], bool compressed, size_t size);
