@@ -55,9 +55,8 @@ static uint64_t contents_of(const struct setting_map *map)
     return hash;
 }
 
-static void changed(void *ctx)
+void kafka_certificates_changed(struct kafka_exporter *kafka)
 {
-    struct kafka_exporter *kafka = ctx;
     uint64_t contents = contents_of(kafka->config.properties);
     if (contents == kafka->certificates.contents)
         return;
@@ -70,6 +69,11 @@ static void changed(void *ctx)
     kafka->certificates.contents = contents;
     kafka_log(kafka, 6, "kafka_certificates_changed", "a new producer is made of the new files");
     kafka_producer_retire(kafka, false, false);
+}
+
+static void changed(void *ctx)
+{
+    kafka_certificates_changed(ctx);
 }
 
 void kafka_certificates_watch(struct kafka_exporter *kafka)

@@ -14,5 +14,8 @@ struct kafka_certificates {
 
 void kafka_certificates_watch(struct kafka_exporter *kafka);
 void kafka_certificates_unwatch(struct kafka_exporter *kafka);
+// What the watch calls: replaces the producer if the files hold something else that librdkafka
+// takes.
+void kafka_certificates_changed(struct kafka_exporter *kafka);
 
 #endif
