@@ -10,10 +10,13 @@
 
 #include <errno.h>
 #include <librdkafka/rdkafka.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const char *origin_of(const struct settings *settings, const char *path)
 {
@@ -123,11 +126,86 @@ static void check_tls(const struct settings *settings, const struct exporter_set
                         error[size] == ':' ? error + size + 2 : error);
 }
 
+static void check_lines(const struct settings *settings, const struct exporter_settings *exporter,
+                        struct settings_mistakes *mistakes)
+{
+    char path[512];
+    uint64_t most = kafka_message_max(&exporter->properties);
+    snprintf(path, sizeof path, "exporters.%s.lines_bytes", exporter->name);
+    if (exporter->lines_bytes > most)
+        settings_mistake_at(mistakes, origin_of(settings, path), path,
+                            "%llu is more than the property message.max.bytes lets through (%llu)",
+                            (unsigned long long)exporter->lines_bytes, (unsigned long long)most);
+    snprintf(path, sizeof path, "exporters.%s.key", exporter->name);
+    if (*exporter->key)
+        settings_warn_at(mistakes, origin_of(settings, path), path,
+                         "in mode lines a message holds documents of one key only: with a key that "
+                         "changes from record to record there is little to gain");
+}
+
+static void check_document(const struct settings *settings,
+                           const struct exporter_settings *exporter,
+                           struct settings_mistakes *mistakes)
+{
+    uint64_t most = kafka_document_max(&exporter->properties);
+    bool cuts = strcmp(exporter->oversize, "cut") == 0;
+    if (settings->max_line <= most)
+        return;
+    settings_warn_at(
+        mistakes, origin_of(settings, "max_line"), "max_line",
+        "%llu is more than a document of exporters.%s may have (%llu, by the property "
+        "message.max.bytes): longer ones %s",
+        (unsigned long long)settings->max_line, exporter->name, (unsigned long long)most,
+        cuts ? "are cut, as its oversize says" : "go to the dead letters, as its oversize says");
+    if (!cuts && !*settings->dead_letters.path)
+        settings_warn_at(mistakes, origin_of(settings, "dead_letters.path"), "dead_letters.path",
+                         "is not set: what exporters.%s refuses for its size is lost",
+                         exporter->name);
+}
+
+static void check_dead_letters(const struct settings *settings, struct settings_mistakes *mistakes)
+{
+    static const char name[] = "dead_letters.path";
+    const char *path = settings->dead_letters.path;
+    struct stat status;
+    if (!*path)
+        return;
+    if (lstat(path, &status) == 0) {
+        if (!S_ISREG(status.st_mode))
+            settings_warn_at(mistakes, origin_of(settings, name), name,
+                             "%s is no regular file: the agent will not start", path);
+        else if (access(path, R_OK | W_OK) < 0)
+            settings_warn_at(mistakes, origin_of(settings, name), name,
+                             "%s cannot be written by this user: %s", path, strerror(errno));
+        return;
+    }
+    const char *slash = strrchr(path, '/');
+    size_t size = !slash ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    char folder[PATH_MAX] = ".";
+    if (size >= sizeof folder)
+        return; // open(2) will say so
+    if (size > 0) {
+        memcpy(folder, path, size);
+        folder[size] = '\0';
+    }
+    if (access(folder, W_OK | X_OK) < 0)
+        settings_warn_at(mistakes, origin_of(settings, name), name,
+                         "the folder %s takes no new file of this user: %s", folder,
+                         strerror(errno));
+}
+
 void agent_check(const struct settings *settings, struct settings_mistakes *mistakes)
 {
-    for (unsigned i = 0; i < settings->exporter_count; i++)
-        if (strcmp(settings->exporters[i].type, "kafka") == 0)
-            check_properties(settings, &settings->exporters[i], mistakes);
-        else
-            check_tls(settings, &settings->exporters[i], mistakes);
+    for (unsigned i = 0; i < settings->exporter_count; i++) {
+        const struct exporter_settings *exporter = &settings->exporters[i];
+        if (strcmp(exporter->type, "kafka") != 0) {
+            check_tls(settings, exporter, mistakes);
+            continue;
+        }
+        check_properties(settings, exporter, mistakes);
+        check_document(settings, exporter, mistakes);
+        if (strcmp(exporter->mode, "lines") == 0)
+            check_lines(settings, exporter, mistakes);
+    }
+    check_dead_letters(settings, mistakes);
 }

@@ -33,6 +33,12 @@ const struct own_log_event own_log_events[] = {
     {"foreign_bytes", "warn", false,
      "A connection spoke something that is no dialect of the socket; the message says what to "
      "change."},
+    {"record_dead", "warn", false,
+     "A sink refused a record for good: its service, id, size and the reason."},
+    {"dead_letters_lost", "warn", false,
+     "The dead-letter file has no room, or cannot be written; the record is lost and counted."},
+    {"dead_letters_failed", "error", true,
+     "`dead_letters.path` cannot be opened; the agent does not start."},
     {"kafka_error", "warn", false, "librdkafka reports an error; it goes on trying."},
     {"kafka_producer_lost", "error", false,
      "The producer ended for good; another one takes over and sends again what is pending."},
