@@ -1,5 +1,5 @@
 // Reads and writes the native dialect's frames with the wire cursor.
-#include "proto/native.h"
+#include "proto/native_write.h"
 
 #include "proto/wire.h"
 
@@ -19,6 +19,7 @@ enum {
     WELCOME_AGENT_VERSION = 7,
 };
 enum { FLUSHED_TOKEN = 1, FLUSHED_SEQUENCE = 2, FLUSHED_LEVEL = 3 };
+enum { RECEIPT_STREAM = 1, RECEIPT_SEQUENCE = 2, RECEIPT_LEVEL = 3 };
 enum {
     ERROR_CODE = 1,
     ERROR_MESSAGE = 2,
@@ -240,5 +241,21 @@ size_t native_write_flushed(uint8_t *out, size_t capacity, uint64_t token, uint6
     at = put_varint_field(at, FLUSHED_TOKEN, token);
     at = put_varint_field(at, FLUSHED_SEQUENCE, sequence);
     put_varint_field(at, FLUSHED_LEVEL, level);
+    return total;
+}
+
+size_t native_write_receipt(uint8_t *out, size_t capacity, const uint8_t stream[NATIVE_STREAM_SIZE],
+                            uint64_t sequence, enum native_ack_level level)
+{
+    size_t size = text_field_size(RECEIPT_STREAM, stream, NATIVE_STREAM_SIZE) +
+                  varint_field_size(RECEIPT_SEQUENCE, sequence) +
+                  varint_field_size(RECEIPT_LEVEL, level);
+    size_t total;
+    uint8_t *at = start_frame(out, capacity, NATIVE_RECEIPT, size, &total);
+    if (!at)
+        return 0;
+    at = put_text_field(at, RECEIPT_STREAM, stream, NATIVE_STREAM_SIZE);
+    at = put_varint_field(at, RECEIPT_SEQUENCE, sequence);
+    put_varint_field(at, RECEIPT_LEVEL, level);
     return total;
 }

@@ -1,4 +1,4 @@
-// The native dialect's frames as bytes: what the agent reads of a client's, and writes of its own.
+// The native dialect's frames as bytes: their numbers, and what the agent reads of a client's.
 //
 // Bounded, without allocation and without state: views into the bytes given. Any thread.
 // Source: proto/native.proto, docs/PROTOCOL.md. The numbers below are those of native.proto.
@@ -92,28 +92,5 @@ int native_read_records(const uint8_t *body, size_t size, struct native_records 
 
 // Flush.token. 0 or -EBADMSG.
 int native_read_flush(const uint8_t *body, size_t size, uint64_t *token);
-
-// Writers: a whole frame with its length. Returns its size, or 0 where it does not fit.
-
-struct native_welcome {
-    uint32_t max_frame;
-    const uint8_t *agent_id; // 16 bytes, or NULL
-    uint32_t ack_level;
-    uint64_t features;
-    const char *agent_version;
-};
-size_t native_write_welcome(uint8_t *out, size_t capacity, const struct native_welcome *welcome);
-
-struct native_error {
-    enum native_error_code code;
-    const char *message;
-    uint64_t sequence; // of the run at fault; 0: none
-    uint64_t count;
-    bool open; // false: the agent closes behind it
-};
-size_t native_write_error(uint8_t *out, size_t capacity, const struct native_error *error);
-
-size_t native_write_flushed(uint8_t *out, size_t capacity, uint64_t token, uint64_t sequence,
-                            enum native_ack_level level);
 
 #endif

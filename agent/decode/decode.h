@@ -76,15 +76,17 @@ struct native_state {
     bool greeted;       // so has the hello
     bool has_stream;    // else the agent gives the ids
     uint8_t stream[8];  // the client's
-    uint64_t received;  // highest sequence received on it
-    uint32_t ack_level; // what the client asked for; receipts come with a later version
+    uint64_t received;  // highest sequence stored of it on this connection
+    uint64_t receipted; // highest that a Receipt was written for
+    uint32_t ack_level; // granted
     bool flush;         // a Flush waits for its answer
     uint64_t flush_token;
     uint8_t *resource; // the hello's, for runs that bring none; heap
     size_t resource_size;
     char error[160]; // text of the error that was sent before closing, where DECODE_CLOSE
     uint32_t error_code;
-    uint8_t out[NATIVE_OUT_SIZE]; // Welcome, Flushed, Error: send it after each call, also after
+    uint8_t out[NATIVE_OUT_SIZE]; // Welcome, Flushed, Receipt, Error: send it after each call, also
+                                  // after
     size_t out_size;              // DECODE_BLOCKED and DECODE_CLOSE, and set out_size to 0
 };
 // Frees what the state holds. Safe twice, and on a zeroed one.

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "decode/line_join.h"
+#include "decode/stream_window.h"
 #include "enrich/enrich.h"
 
 #include <stdlib.h>
@@ -35,6 +36,7 @@ void decoder_free(struct decoder *decoder)
         return;
     arena_deinit(&decoder->arena);
     arena_deinit(&decoder->resource_arena);
+    stream_window_free(decoder->streams);
     line_join_free_spares(decoder);
     free(decoder);
 }

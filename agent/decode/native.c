@@ -2,10 +2,11 @@
 //
 // Preamble, Hello, then runs of records. Every frame is read whole or not at all; a run is handed
 // on as a whole once there is room for it. Source: docs/PROTOCOL.md.
-#include "proto/native.h"
+#include "proto/native_write.h"
 
 #include "decode/decoder.h"
 #include "decode/otlp.h"
+#include "decode/stream_window.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -54,6 +55,17 @@ static void answer_flush(struct native_state *state)
     state->flush = false;
 }
 
+// One for all that was stored since the last: receipts are cumulative.
+static void answer_receipt(struct native_state *state)
+{
+    if (state->ack_level == NATIVE_ACK_NONE || state->received <= state->receipted ||
+        out_room(state) < ERROR_ROOM)
+        return;
+    took_room(state, native_write_receipt(out_end(state), out_room(state), state->stream,
+                                          state->received, state->ack_level));
+    state->receipted = state->received;
+}
+
 // Tells the peer why, and closes.
 static enum decode_stop refuse(struct native_state *state, enum native_error_code code,
                                uint64_t sequence, uint64_t count, const char *text)
@@ -93,13 +105,17 @@ static enum decode_stop take_hello(struct decoder *decoder, struct native_state 
         memcpy(state->stream, hello.stream, sizeof state->stream);
         state->has_stream = true;
     }
-    state->ack_level = hello.ack_level;
+    // Without sequences there is nothing to write a receipt for; `delivered` is not there yet.
+    if (state->has_stream)
+        state->ack_level =
+            hello.ack_level < NATIVE_ACK_STORED ? hello.ack_level : NATIVE_ACK_STORED;
     state->greeted = true;
-    // No receipts, credits or rings yet: none is granted.
+    // No credits or rings yet: none is granted.
     struct native_welcome welcome = {
         .max_frame = (uint32_t)max_frame(decoder),
         .agent_id = decoder->config.agent_id,
-        .ack_level = NATIVE_ACK_NONE,
+        .ack_level = state->ack_level,
+        .features = state->ack_level > NATIVE_ACK_NONE ? NATIVE_FEATURE_RECEIPTS : 0,
         .agent_version = decoder->config.agent_version,
     };
     took_room(state, native_write_welcome(out_end(state), out_room(state), &welcome));
@@ -138,6 +154,29 @@ static uint64_t believable_count(const struct native_records *records, size_t by
     return count > 0 ? count : 1;
 }
 
+// A run that says it may have come before, and has, whole.
+static bool is_duplicate(const struct decoder *decoder, const struct native_state *state,
+                         const struct native_records *records)
+{
+    return records->resend && state->has_stream && decoder->streams &&
+           records->first_sequence > 0 && records->count > 0 &&
+           stream_window_last(decoder->streams, state->stream) >=
+               records->first_sequence + records->count - 1;
+}
+
+// Everything up to last is in the spool: remembered for resends, and owed a receipt.
+static void stored(struct decoder *decoder, struct native_state *state, uint64_t last)
+{
+    if (last > state->received)
+        state->received = last;
+    if (!state->has_stream)
+        return;
+    if (!decoder->streams)
+        decoder->streams = stream_window_new(); // without memory resends are stored again
+    if (decoder->streams)
+        stream_window_store(decoder->streams, state->stream, last);
+}
+
 static enum decode_stop take_records(struct decoder *decoder, struct native_state *state,
                                      struct frame_view body)
 {
@@ -149,6 +188,11 @@ static enum decode_stop take_records(struct decoder *decoder, struct native_stat
         enrich_reject(decoder->config.enrich, signal, REJECT_MALFORMED, count);
         return refuse(state, NATIVE_ERROR_MALFORMED, records.first_sequence, count,
                       "records without a readable run of logs, spans or metrics");
+    }
+    if (is_duplicate(decoder, state, &records)) {
+        enrich_duplicate(decoder->config.enrich, signal_of(records.payload_field), records.count);
+        stored(decoder, state, records.first_sequence + records.count - 1);
+        return DECODE_MORE;
     }
     struct resource_run run = {
         .signal = signal_of(records.payload_field),
@@ -170,9 +214,8 @@ static enum decode_stop take_records(struct decoder *decoder, struct native_stat
     if (r < 0)
         return refuse(state, NATIVE_ERROR_INTERNAL, records.first_sequence, records.count,
                       "the agent is out of memory");
-    uint64_t last = records.first_sequence + (taken > 0 ? taken - 1 : 0);
-    if (records.first_sequence > 0 && taken > 0 && last > state->received)
-        state->received = last;
+    if (records.first_sequence > 0 && taken > 0)
+        stored(decoder, state, records.first_sequence + taken - 1);
     if (rejected > 0)
         tell_too_large(state, &records, rejected);
     return DECODE_MORE;
@@ -266,6 +309,8 @@ enum decode_stop decode_native(struct decoder *decoder, struct native_state *sta
     else if (r < 0)
         stop = DECODE_CLOSE;
     answer_flush(state);
+    if (stop != DECODE_CLOSE)
+        answer_receipt(state);
     *consumed = stop == DECODE_CLOSE ? data.size : at;
     return stop;
 }

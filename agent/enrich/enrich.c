@@ -1,43 +1,36 @@
-// Ids, routes, admission and the door's books; a log record's way into each of its logs.
+// What the room is made of, ids, admission, and the door's books.
 #include "enrich/enrich.h"
 
 #include "base/error.h"
+#include "base/own_log.h"
 #include "enrich/enrich_room.h"
-#include "enrich/record.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
-
-#define FIRST_ATTEMPT 512 // bytes that a document is first tried in
-#define KEY_MAX 1024      // bytes of a Kafka key; a longer one is cut
 
 static void free_targets(struct enrich *enrich)
 {
     for (unsigned signal = 0; signal < SIGNAL_COUNT; signal++) {
         for (size_t i = 0; i < enrich->target_count[signal]; i++)
-            free((char *)enrich->targets[signal][i].key_label.data);
+            resend_plan_deinit(&enrich->targets[signal][i].resend);
         free(enrich->targets[signal]);
     }
 }
 
-// -EINVAL where nobody could look a key up under this path.
-static int set_key(struct target *target, struct slice path)
+static const char *exporter_name(const struct books *books, const struct exporter_book *book)
 {
-    target->key_field = ECS_FIELD_COUNT;
-    if (path.size == 0)
-        return 0;
-    if (ecs_path_kind(path, &target->key_field) == ECS_PATH_FIELD)
-        return 0;
-    target->key_field = ECS_FIELD_COUNT;
-    const struct slice root = SLICE("labels.");
-    if (path.size <= root.size || memcmp(path.data, root.data, root.size) != 0)
-        return -EINVAL;
-    char *name = malloc(path.size - root.size);
-    if (!name)
-        return -ENOMEM;
-    memcpy(name, path.data + root.size, path.size - root.size);
-    target->key_label = slice_of(name, path.size - root.size);
-    return 0;
+    for (unsigned i = 0; i < books->exporter_count; i++)
+        if (&books->exporters[i].book == book)
+            return books->exporters[i].name;
+    return "";
+}
+
+static size_t document_max(const struct enrich_target *target)
+{
+    if (!target->cut || !target->document_max)
+        return SIZE_MAX;
+    return target->document_max + 1; // the payload's '\n' stays here
 }
 
 static int copy_targets(struct enrich *enrich, enum signal_kind signal,
@@ -55,9 +48,12 @@ static int copy_targets(struct enrich *enrich, enum signal_kind signal,
         if (targets[i].form != form)
             return -EINVAL; // the settings allow no other
         target->log = targets[i].log;
-        target->form = targets[i].form;
+        target->book = targets[i].book;
+        target->name = exporter_name(enrich->books, targets[i].book);
+        target->cut = targets[i].cut;
+        target->document_max = document_max(&targets[i]);
         enrich->target_count[signal]++;
-        int r = set_key(target, targets[i].key_field);
+        int r = resend_plan_init(&target->resend, &targets[i], target->name);
         if (r < 0)
             return r;
         size_t most = spool_payload_max(target->log);
@@ -67,24 +63,53 @@ static int copy_targets(struct enrich *enrich, enum signal_kind signal,
     return 0;
 }
 
+int enrich_set_resource(struct enrich *enrich, const struct resource_attribute *resource,
+                        size_t count)
+{
+    struct agent_resource made;
+    struct ecs_encoder encoder;
+    int r = agent_resource_init(&made, resource, count);
+    if (r < 0)
+        return r;
+    bool *present = calloc(made.count + 1, sizeof *present);
+    r = present ? ecs_encoder_init(&encoder, &made, enrich->agent_version, enrich->start_id)
+                : -ENOMEM;
+    if (r < 0) {
+        free(present);
+        agent_resource_deinit(&made);
+        return r;
+    }
+    ecs_encoder_deinit(&enrich->encoder);
+    agent_resource_deinit(&enrich->resource);
+    free(enrich->present);
+    enrich->resource = made;
+    enrich->encoder = encoder;
+    enrich->present = present;
+    return 0;
+}
+
+void enrich_set_tap(struct enrich *enrich,
+                    void (*tap)(void *ctx, enum signal_kind signal, struct slice payload),
+                    void *ctx)
+{
+    enrich->tap = tap;
+    enrich->tap_ctx = ctx;
+}
+
 static int enrich_fill(struct enrich *enrich, const struct enrich_config *config)
 {
     if (getrandom(enrich->start_id, sizeof enrich->start_id, 0) != (ssize_t)sizeof enrich->start_id)
         return error_from_errno();
+    enrich->agent_version = strdup(config->agent_version ? config->agent_version : "");
+    if (!enrich->agent_version)
+        return -ENOMEM;
     for (unsigned signal = 0; signal < SIGNAL_COUNT; signal++) {
         int r = copy_targets(enrich, (enum signal_kind)signal, config->targets[signal],
                              config->target_count[signal]);
         if (r < 0)
             return r;
     }
-    int r = agent_resource_init(&enrich->resource, config->resource, config->resource_count);
-    if (r < 0)
-        return r;
-    enrich->present = calloc(enrich->resource.count + 1, sizeof *enrich->present);
-    if (!enrich->present)
-        return -ENOMEM;
-    return ecs_encoder_init(&enrich->encoder, &enrich->resource,
-                            config->agent_version ? config->agent_version : "", enrich->start_id);
+    return enrich_set_resource(enrich, config->resource, config->resource_count);
 }
 
 int enrich_new(struct enrich **out, const struct enrich_config *config)
@@ -111,6 +136,7 @@ void enrich_free(struct enrich *enrich)
     ecs_encoder_deinit(&enrich->encoder);
     agent_resource_deinit(&enrich->resource);
     free(enrich->present);
+    free(enrich->agent_version);
     free(enrich);
 }
 
@@ -168,11 +194,22 @@ void enrich_book_routed(struct enrich *enrich, enum signal_kind signal, uint32_t
     enrich->books->door[signal].routed += records;
 }
 
-void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_reason reason,
-                   uint64_t records)
+void enrich_book_rejected(struct enrich *enrich, enum signal_kind signal, enum reject_reason reason,
+                          uint64_t records)
 {
     enrich->books->door[signal].received += records;
     enrich->books->door[signal].rejected[reason] += records;
+}
+
+void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_reason reason,
+                   uint64_t records)
+{
+    enrich_book_rejected(enrich, signal, reason, records);
+    if (reason == REJECT_TOO_LARGE)
+        own_log(OWN_WARN, "record_too_large",
+                "%llu %s larger than any segment were refused before they could be read; split "
+                "them, or lower max_message so that their sender is told",
+                (unsigned long long)records, signal_name(signal));
 }
 
 void enrich_hold(struct enrich *enrich, uint32_t lines)
@@ -193,124 +230,16 @@ void enrich_join(struct enrich *enrich, uint32_t lines)
     enrich->books->door[SIGNAL_LOGS].joined += lines;
 }
 
+void enrich_duplicate(struct enrich *enrich, enum signal_kind signal, uint32_t records)
+{
+    enrich->books->door[signal].received += records;
+    enrich->books->door[signal].duplicate += records;
+}
+
 void enrich_shed(struct enrich *enrich, enum signal_kind signal, uint32_t full, uint32_t records)
 {
     for (; full; full &= full - 1)
         spool_shed(enrich->targets[signal][__builtin_ctz(full)].log, records);
-}
-
-// Writes the document into the log's segment, with ever more room until it fits. Returns 0 with the
-// slot reserved, or what spool_reserve says; SPOOL_TOO_LARGE beyond most bytes.
-static int encode_into(struct enrich *enrich, struct spool_log *log, const struct record *record,
-                       size_t most, struct slice *document)
-{
-    struct spool_slot slot;
-    for (size_t room = FIRST_ATTEMPT < most ? FIRST_ATTEMPT : most;;) {
-        int r = spool_reserve(log, room, &slot);
-        if (r != 0)
-            return r;
-        size_t size = ecs_encode(&enrich->encoder, record, slot.data,
-                                 slot.capacity < most ? slot.capacity : most);
-        if (size) {
-            *document = slice_of(slot.data, size);
-            return 0;
-        }
-        spool_abort(log);
-        if (slot.capacity >= most)
-            return SPOOL_TOO_LARGE;
-        room = slot.capacity < most / 2 ? 2 * slot.capacity : most;
-    }
-}
-
-static int copy_into(struct spool_log *log, struct slice document)
-{
-    struct spool_slot slot;
-    int r = spool_reserve(log, document.size, &slot);
-    if (r == 0)
-        memcpy(slot.data, document.data, document.size);
-    return r;
-}
-
-static const struct value *label_value(const struct record *record, const struct enrich *enrich,
-                                       struct slice name)
-{
-    const struct fields *const layers[3] = {&record->own, record->resource, &enrich->encoder.agent};
-    for (size_t i = 0; i < 3; i++) {
-        for (uint32_t n = 0; layers[i] && n < layers[i]->labels.count; n++) {
-            if (slice_equal(layers[i]->labels.items[n].name, name))
-                return &layers[i]->labels.items[n].value;
-        }
-    }
-    return NULL;
-}
-
-// The Kafka key: the field's text. Views into the record, or text.
-static struct slice key_of(const struct enrich *enrich, const struct target *target,
-                           const struct record *record, uint8_t text[JSON_SLACK * 2])
-{
-    const struct value *value = NULL;
-    if (target->key_field < ECS_FIELD_COUNT)
-        value = ecs_value(&enrich->encoder, record, target->key_field);
-    else if (target->key_label.size)
-        value = label_value(record, enrich, target->key_label);
-    if (!value || value->kind == VALUE_NULL)
-        return (struct slice){0};
-    if (value->kind == VALUE_TEXT || value->kind == VALUE_ESCAPED || value->kind == VALUE_JSON)
-        return slice_of(value->text.data, value->text.size < KEY_MAX ? value->text.size : KEY_MAX);
-    struct json_out out = json_out_of(text, JSON_SLACK * 2);
-    json_value(&out, value);
-    return slice_of(text, (size_t)(out.at - text));
-}
-
-static void commit_document(struct enrich *enrich, const struct target *target,
-                            const struct record *record, const struct record_id *id, size_t size)
-{
-    uint8_t text[JSON_SLACK * 2];
-    struct spool_entry entry = {
-        .records = 1,
-        .time_ns = record->time_ns,
-        .source_position = record->has_sequence ? record->sequence : 0,
-        .severity = record->severity,
-        .signal = SIGNAL_LOGS,
-        .resend.key = key_of(enrich, target, record, text),
-    };
-    memcpy(entry.id, id->bytes, sizeof entry.id);
-    spool_commit(target->log, size, &entry);
-}
-
-int enrich_log(struct enrich *enrich, struct record *record)
-{
-    size_t count = enrich->target_count[SIGNAL_LOGS];
-    if (count == 0) {
-        enrich_reject(enrich, SIGNAL_LOGS, REJECT_UNROUTED, 1);
-        return ENRICH_REJECTED;
-    }
-    uint64_t now = clock_realtime(enrich->clock);
-    if (!record->time_ns)
-        record->time_ns = now;
-    struct record_id id =
-        enrich_next_id(enrich, record->stream, record->sequence, record->has_sequence, 1);
-    ecs_prepare(&enrich->encoder, record, id.bytes, now);
-    // Encoded once, into the first log that has room; the others copy it from there.
-    struct slice document = {0};
-    uint32_t full = 0; // targets whose copy is not kept
-    for (size_t i = 0; i < count; i++) {
-        const struct target *target = &enrich->targets[SIGNAL_LOGS][i];
-        int r = document.size ? copy_into(target->log, document)
-                              : encode_into(enrich, target->log, record,
-                                            enrich->payload_max[SIGNAL_LOGS], &document);
-        if (r == SPOOL_TOO_LARGE) { // only the first that encodes can say so: nothing was appended
-            enrich_reject(enrich, SIGNAL_LOGS, REJECT_TOO_LARGE, 1);
-            return ENRICH_REJECTED;
-        }
-        if (r == 0)
-            commit_document(enrich, target, record, &id, document.size);
-        else // full, or the kernel gave no memory for a segment
-            full |= 1u << i;
-    }
-    enrich_shed(enrich, SIGNAL_LOGS, full, 1);
-    enrich_book_routed(enrich, SIGNAL_LOGS, 1);
-    return document.size ? 0 : ENRICH_SHED;
 }
 
 void enrich_shed_rest(struct enrich *enrich, enum signal_kind signal, uint64_t records)

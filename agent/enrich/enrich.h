@@ -93,6 +93,8 @@ void enrich_hold(struct enrich *enrich, uint32_t lines);
 void enrich_release(struct enrich *enrich, uint32_t lines);
 // Lines that became part of a record that is booked by itself: received and joined.
 void enrich_join(struct enrich *enrich, uint32_t lines);
+// Records that are here already, and are not kept again: received and duplicate.
+void enrich_duplicate(struct enrich *enrich, enum signal_kind signal, uint32_t records);
 
 // Registers for room in whichever log blocked last.
 void enrich_wait(struct enrich *enrich, struct room_waiter *waiter);
