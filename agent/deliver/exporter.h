@@ -41,7 +41,7 @@ struct verdict {
     uint64_t position;
     enum verdict_kind kind;
     uint32_t refused;   // VERDICT_DELIVERED: records that a partial success counted out
-    const char *reason; // VERDICT_DEAD: static text
+    const char *reason; // VERDICT_DEAD: ASCII of at most 255 bytes, valid during the call
 };
 
 // Where verdicts go. n may be 0: "there is room again". The callee may offer again from inside.

@@ -3,6 +3,8 @@
 
 #include "proto/wire.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <strings.h>
 
 #define HTTP_CONTENT_TOO_LARGE 413
@@ -106,7 +108,7 @@ bool otlp_partial_read(struct slice response, struct otlp_partial *out)
     return true;
 }
 
-const char *otlp_dead_reason(const struct grpc_answer *answer)
+static const char *refusal(const struct grpc_answer *answer)
 {
     static const char *const reasons[] = {
         [GRPC_UNKNOWN] = "collector answered UNKNOWN",
@@ -128,4 +130,20 @@ const char *otlp_dead_reason(const struct grpc_answer *answer)
     unsigned code = (unsigned)answer->code;
     const char *reason = code < sizeof reasons / sizeof *reasons ? reasons[code] : NULL;
     return reason ? reason : "collector answered with an error";
+}
+
+const char *otlp_dead_reason(const struct grpc_answer *answer, char out[OTLP_REASON_SIZE])
+{
+    size_t n = (size_t)snprintf(out, OTLP_REASON_SIZE, "%s", refusal(answer));
+    if (answer->message.size > 0 && n + 2 < OTLP_REASON_SIZE) {
+        out[n++] = ':';
+        out[n++] = ' ';
+    }
+    for (size_t i = 0; i < answer->message.size && n + 1 < OTLP_REASON_SIZE; i++) {
+        char c = (char)answer->message.data[i];
+        bool plain = c >= ' ' && c <= '~' && c != '"' && c != '\\';
+        out[n++] = plain ? c : '?';
+    }
+    out[n] = '\0';
+    return out;
 }

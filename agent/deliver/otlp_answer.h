@@ -26,7 +26,10 @@ struct otlp_partial {
 // False: no partial success in it, or the bytes are no such message.
 bool otlp_partial_read(struct slice response, struct otlp_partial *out);
 
-// The static reason of a dead letter with that answer.
-const char *otlp_dead_reason(const struct grpc_answer *answer);
+#define OTLP_REASON_SIZE 256
+
+// The reason of a dead letter with that answer: the code, and the collector's words in what of them
+// is printable ASCII. Returns out.
+const char *otlp_dead_reason(const struct grpc_answer *answer, char out[OTLP_REASON_SIZE]);
 
 #endif

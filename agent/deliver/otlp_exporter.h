@@ -26,21 +26,21 @@ struct otlp_exporter {
     // the window
     struct otlp_batch *filling[SIGNAL_COUNT]; // in no list
     struct otlp_batch_list ready, flying, waiting, spare;
-    unsigned in_flight;
     size_t held_bytes; // payloads of all batches but the spare
+    unsigned in_flight;
     bool draining;
     bool freeing;
-    struct loop_timer room_timer; // tries again after an allocation has failed
 
     // the connections
+    bool answered;                   // the current one has brought an answer
+    unsigned failures;               // in a row that brought none
+    uint64_t not_before_ns;          // monotonic; the next connect
     struct otlp_tls_context *tls;    // https; else NULL
     struct file_watch *certificates; // of tls
     struct otlp_connection *current;
     struct otlp_connection *retiring[OTLP_CONNECTIONS_MAX];
-    bool answered;          // the current connection has brought an answer
-    unsigned failures;      // connections in a row that brought none
-    uint64_t not_before_ns; // monotonic; the next connect
     struct loop_timer reconnect;
+    struct loop_timer room_timer; // the window's: tries again after an allocation has failed
     struct loop_deferred pump;
     struct otlp_complaint complaint_connect, complaint_dead, complaint_retry, complaint_partial,
         complaint_size;

@@ -117,6 +117,7 @@ static void call_answered(void *ctx, const struct grpc_answer *answer)
     if (answer->code != GRPC_UNAVAILABLE && batch->connection == exporter->current)
         otlp_dial_answered(exporter);
     batch_landed(batch);
+    char reason[OTLP_REASON_SIZE];
     enum otlp_fate fate = otlp_answer_fate(answer);
     if (fate == OTLP_RETRY_SOME)
         fate = ++batch->resets < RESETS_MAX ? OTLP_RETRY : OTLP_DEAD;
@@ -135,9 +136,9 @@ static void call_answered(void *ctx, const struct grpc_answer *answer)
         batch_halve(batch, answer);
         break;
     default:
-        otlp_complain(exporter, &exporter->complaint_dead, "otlp_dead", otlp_dead_reason(answer),
-                      answer->message);
-        otlp_batch_settle(batch, VERDICT_DEAD, 0, otlp_dead_reason(answer));
+        otlp_dead_reason(answer, reason);
+        otlp_complain(exporter, &exporter->complaint_dead, "otlp_dead", reason, (struct slice){0});
+        otlp_batch_settle(batch, VERDICT_DEAD, 0, reason);
         break;
     }
 }

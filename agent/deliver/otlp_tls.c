@@ -7,7 +7,6 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,7 +25,7 @@ struct otlp_tls_context {
 static int socket_write(BIO *bio, const char *data, size_t size, size_t *written)
 {
     BIO_clear_retry_flags(bio);
-    ssize_t n = send((int)(intptr_t)BIO_get_data(bio), data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t n = send(*(const int *)BIO_get_data(bio), data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n < 0) {
         if (errno == EAGAIN || errno == EINTR)
             BIO_set_retry_write(bio);
@@ -39,7 +38,7 @@ static int socket_write(BIO *bio, const char *data, size_t size, size_t *written
 static int socket_read(BIO *bio, char *data, size_t size, size_t *taken)
 {
     BIO_clear_retry_flags(bio);
-    ssize_t n = recv((int)(intptr_t)BIO_get_data(bio), data, size, MSG_DONTWAIT);
+    ssize_t n = recv(*(const int *)BIO_get_data(bio), data, size, MSG_DONTWAIT);
     if (n == 0)
         BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
     if (n <= 0) {
@@ -257,12 +256,12 @@ static bool peer_expect(const struct otlp_tls_context *context, SSL *ssl)
                             : SSL_set1_host(ssl, context->name) == 1;
 }
 
-SSL *otlp_tls_session(struct otlp_tls_context *context, int fd)
+SSL *otlp_tls_session(struct otlp_tls_context *context, int *fd)
 {
     SSL *ssl = SSL_new(context->ctx);
     BIO *bio = ssl ? BIO_new(context->method) : NULL;
     if (bio) {
-        BIO_set_data(bio, (void *)(intptr_t)fd);
+        BIO_set_data(bio, fd);
         BIO_set_init(bio, 1);
         SSL_set_bio(ssl, bio, bio);
         SSL_set_connect_state(ssl);

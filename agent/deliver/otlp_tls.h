@@ -7,7 +7,6 @@
 
 #include "deliver/otlp.h"
 
-struct bio_method_st;
 struct ssl_st;
 struct otlp_tls_context;
 
@@ -24,8 +23,8 @@ void otlp_tls_context_free(struct otlp_tls_context *context);
 int otlp_tls_context_reload(struct otlp_tls_context *context, char *error, size_t error_size);
 // The three files, "" where there is none.
 void otlp_tls_context_paths(const struct otlp_tls_context *context, const char *paths[3]);
-// A client's session over fd, which is not owned: TLS 1.2 at least, ALPN h2, server name, peer to
-// be verified as set. The context must outlive it. NULL: no memory.
-struct ssl_st *otlp_tls_session(struct otlp_tls_context *context, int fd);
+// A client's session over the socket *fd, which is not owned: TLS 1.2 at least, ALPN h2, server
+// name, peer to be verified as set. Context and fd must outlive it. NULL: no memory.
+struct ssl_st *otlp_tls_session(struct otlp_tls_context *context, int *fd);
 
 #endif

@@ -19,7 +19,7 @@ int otlp_transport_open(struct otlp_transport *transport, int fd, struct otlp_tl
     *transport = (struct otlp_transport){.fd = fd, .shaken = !tls};
     if (!tls)
         return 0;
-    transport->ssl = otlp_tls_session(tls, fd);
+    transport->ssl = otlp_tls_session(tls, &transport->fd);
     return transport->ssl ? 0 : -ENOMEM;
 }
 

@@ -21,7 +21,7 @@ struct sender {
     uint8_t *fragment;
     size_t fragment_size;
     unsigned long total, offered, delivered, dead, returned, refused;
-    const char *reason;
+    char reason[256];
 };
 
 static void offer_more(struct sender *sender)
@@ -48,7 +48,7 @@ static void verdicts_take(void *ctx, const struct verdict *verdicts, size_t n)
         sender->returned += verdicts[i].kind == VERDICT_RETURNED;
         sender->refused += verdicts[i].refused;
         if (verdicts[i].reason)
-            sender->reason = verdicts[i].reason;
+            snprintf(sender->reason, sizeof sender->reason, "%s", verdicts[i].reason);
     }
     offer_more(sender);
     if (sender->delivered + sender->dead + sender->returned == sender->total)
@@ -104,6 +104,6 @@ int main(int argc, char **argv)
            "reason=%s\n",
            sender.delivered, sender.dead, sender.returned, sender.refused,
            (unsigned long)book.requests, (unsigned long)book.retries, (unsigned long)book.failures,
-           sender.reason ? sender.reason : "");
+           sender.reason);
     return late;
 }

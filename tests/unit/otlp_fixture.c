@@ -245,7 +245,8 @@ static void sink_verdict(void *ctx, const struct verdict *verdicts, size_t n)
         assert_true(position < fixture->offered);
         fixture->verdicts[position]++;
         fixture->kinds[position] = verdicts[i].kind;
-        fixture->reasons[position] = verdicts[i].reason;
+        snprintf(fixture->reasons[position], sizeof fixture->reasons[0], "%s",
+                 verdicts[i].reason ? verdicts[i].reason : "");
         fixture->refused += verdicts[i].refused;
         fixture->settled++;
     }

@@ -75,7 +75,7 @@ struct fixture {
     // the sink
     unsigned verdicts[PARCELS_MAX]; // how many each position got
     enum verdict_kind kinds[PARCELS_MAX];
-    const char *reasons[PARCELS_MAX];
+    char reasons[PARCELS_MAX][64]; // their beginnings
     uint64_t refused;
     size_t offered, settled, room_calls, target; // the loop stops when settled reaches target
     char payloads[PARCELS_MAX][16];
