@@ -21,6 +21,8 @@ static bool holds(struct slice outer, struct slice inner)
 static bool clashes_with_slots(struct slice path)
 {
     for (size_t i = 0; i < ECS_FIELD_COUNT; i++) {
+        if (i == ECS_KUBERNETES_LABELS)
+            continue; // an object of any names, the agent's as a whole
         if (slice_equal(slot_paths[i], path) || holds(slot_paths[i], path) ||
             holds(path, slot_paths[i]))
             return true;

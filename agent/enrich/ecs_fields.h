@@ -42,6 +42,7 @@
     ECS_FIELD(HTTP_VERSION, "http.version", keyword)                                               \
     ECS_FIELD(KUBERNETES_CONTAINER_NAME, "kubernetes.container.name", keyword)                     \
     ECS_FIELD(KUBERNETES_DEPLOYMENT_NAME, "kubernetes.deployment.name", keyword)                   \
+    ECS_FIELD(KUBERNETES_LABELS, "kubernetes.labels", flattened)                                   \
     ECS_FIELD(KUBERNETES_NAMESPACE, "kubernetes.namespace", keyword)                               \
     ECS_FIELD(KUBERNETES_NODE_NAME, "kubernetes.node.name", keyword)                               \
     ECS_FIELD(KUBERNETES_POD_NAME, "kubernetes.pod.name", keyword)                                 \

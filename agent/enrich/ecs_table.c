@@ -123,7 +123,7 @@ enum ecs_path_kind ecs_path_kind(struct slice path, enum ecs_field *field)
         if (beneath(paths[i], path))
             return ECS_PATH_OBJECT;
         if (beneath(path, paths[i]))
-            return ECS_PATH_BELOW;
+            return i == ECS_KUBERNETES_LABELS ? ECS_PATH_UNKNOWN : ECS_PATH_BELOW; // an object
     }
     return ECS_PATH_UNKNOWN;
 }

@@ -26,7 +26,8 @@ enum door_policy {
 };
 
 // 0, -ENOMEM, or -EINVAL: a form that its signal does not have yet (logs are WIRE_ECS_JSON, spans
-// and metrics WIRE_OTLP), or a key_field that is neither in ecs_fields.h nor labels.NAME.
+// and metrics WIRE_OTLP), or a field (of key, topic, headers) that is neither in ecs_fields.h nor
+// labels.NAME.
 int enrich_new(struct enrich **out, const struct enrich_config *config);
 void enrich_free(struct enrich *enrich);
 
@@ -37,7 +38,8 @@ int enrich_set_resource(struct enrich *enrich, const struct resource_attribute *
 
 // Shows each document that goes to a log, and each run of spans or metrics (its payload as an OTLP
 // field), to somebody who watches: once a record, whatever its routes. tap NULL: nobody. The slice
-// is valid during the call.
+// is valid during the call, from inside which nobody may call enrich. What every log refused (shed,
+// too large, unrouted) is not shown.
 void enrich_set_tap(struct enrich *enrich,
                     void (*tap)(void *ctx, enum signal_kind signal, struct slice payload),
                     void *ctx);

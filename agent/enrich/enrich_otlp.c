@@ -4,9 +4,12 @@
 // A fragment is one resource_spans (resource_metrics) field of an Export request, so that fragments
 // laid end to end are a request. Nothing that came is parsed away: bytes are copied whole.
 #include "base/error.h"
+#include "base/own_log.h"
 #include "enrich/enrich_room.h"
 #include "proto/otlp_fields.h"
 #include "proto/wire.h"
+
+#include <stdio.h>
 
 static struct slice attribute_key(const struct wire_field *attribute)
 {
@@ -85,16 +88,61 @@ static void write_fragment(const struct enrich *enrich, const struct otlp_run *r
     (void)end;
 }
 
+// The text of the resource's attribute service.name, else the agent's own.
+static struct slice service_of(const struct enrich *enrich, struct slice resource)
+{
+    struct wire_cursor cursor = wire_cursor_of(resource.data, resource.size);
+    struct wire_field field, member, any;
+    while (wire_next(&cursor, &field) == 0) {
+        if (!wire_is(&field, OTLP_RESOURCE_ATTRIBUTES, WIRE_BYTES) ||
+            !slice_equal(attribute_key(&field), SLICE("service.name")))
+            continue;
+        struct wire_cursor pair = wire_inside(&field);
+        while (wire_next(&pair, &member) == 0) {
+            if (!wire_is(&member, OTLP_KEY_VALUE_VALUE, WIRE_BYTES))
+                continue;
+            struct wire_cursor value = wire_inside(&member);
+            while (wire_next(&value, &any) == 0)
+                if (wire_is(&any, OTLP_ANY_STRING, WIRE_BYTES))
+                    return slice_of(any.data, any.size);
+        }
+    }
+    for (size_t i = 0; i < enrich->resource.count; i++)
+        if (slice_equal(enrich->resource.attributes[i].name, SLICE("service.name")))
+            return enrich->resource.attributes[i].value;
+    return (struct slice){0};
+}
+
+static void tell_too_large(const struct enrich *enrich, const struct otlp_run *run, size_t size)
+{
+    char service[129];
+    struct slice name = service_of(enrich, run->resource);
+    snprintf(service, sizeof service, "%.*s", name.size < 128 ? (int)name.size : 128,
+             name.size ? name.data : "");
+    const struct log_field fields[] = {
+        {"service.name", service, 0},
+        {"signal", signal_name(run->signal), 0},
+        {"bytes", NULL, (long long)size},
+        {"records", NULL, run->records},
+        {NULL, NULL, 0},
+    };
+    own_log_fields(OWN_WARN, "record_too_large", fields,
+                   "%s were refused: one of them, with its resource, takes more than the %zu bytes "
+                   "of a segment; send smaller attributes",
+                   signal_name(run->signal), enrich->payload_max[run->signal]);
+}
+
 int enrich_otlp(struct enrich *enrich, const struct otlp_run *run)
 {
     size_t count = enrich->target_count[run->signal];
     if (count == 0) {
-        enrich_reject(enrich, run->signal, REJECT_UNROUTED, run->records);
+        enrich_book_rejected(enrich, run->signal, REJECT_UNROUTED, run->records);
         return ENRICH_REJECTED;
     }
     struct fragment fragment = measure(enrich, run);
     if (fragment.size > enrich->payload_max[run->signal]) {
-        enrich_reject(enrich, run->signal, REJECT_TOO_LARGE, run->records);
+        tell_too_large(enrich, run, fragment.size);
+        enrich_book_rejected(enrich, run->signal, REJECT_TOO_LARGE, run->records);
         return ENRICH_REJECTED;
     }
     struct record_id id =
@@ -108,11 +156,15 @@ int enrich_otlp(struct enrich *enrich, const struct otlp_run *run)
     };
     memcpy(entry.id, id.bytes, sizeof entry.id);
     uint32_t full = 0;
+    bool shown = !enrich->tap;
     for (size_t i = 0; i < count; i++) {
         struct spool_log *log = enrich->targets[run->signal][i].log;
         struct spool_slot slot;
         if (spool_reserve(log, fragment.size, &slot) == 0) {
             write_fragment(enrich, run, &fragment, slot.data);
+            if (!shown)
+                enrich->tap(enrich->tap_ctx, run->signal, slice_of(slot.data, fragment.size));
+            shown = true;
             spool_commit(log, fragment.size, &entry);
         } else { // full, or the kernel gave no memory for a segment
             full |= 1u << i;

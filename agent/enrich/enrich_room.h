@@ -1,4 +1,4 @@
-// The inside of the enrich room: its state, and what enrich.c and enrich_otlp.c share.
+// The inside of the enrich room: its state, and what enrich*.c share.
 //
 // Private to enrich. Loop thread only.
 #ifndef SLUICE_ENRICH_ENRICH_ROOM_H
@@ -7,14 +7,17 @@
 #include "base/clock.h"
 #include "enrich/ecs_encode.h"
 #include "enrich/enrich.h"
+#include "enrich/resend.h"
 #include "enrich/resource.h"
 #include "spool/spool.h"
 
 struct target {
     struct spool_log *log;
-    enum wire_form form;
-    struct slice key_label;   // labels.NAME is the key: NAME, copied; empty: a slot, or no key
-    enum ecs_field key_field; // ECS_FIELD_COUNT: no slot
+    const char *name; // of its exporter, for the own log
+    struct exporter_book *book;
+    struct resend_plan resend;
+    bool cut;            // shorten what is too large
+    size_t document_max; // payload bytes: a longer document is shortened; SIZE_MAX: goes as it is
 };
 
 struct enrich {
@@ -26,9 +29,12 @@ struct enrich {
     struct spool_log *blocked;        // which log said no last
     uint8_t start_id[8];              // random; the first half of ids that we give
     uint64_t counter;                 // the next of them
+    char *agent_version;
     struct agent_resource resource;
     struct ecs_encoder encoder;
     bool *present; // one for each attribute of resource: scratch of enrich_otlp
+    void (*tap)(void *ctx, enum signal_kind signal, struct slice payload); // NULL: nobody watches
+    void *tap_ctx;
 };
 
 struct record_id {
@@ -41,7 +47,33 @@ struct record_id enrich_next_id(struct enrich *enrich, const uint8_t stream[8], 
                                 bool has_sequence, uint32_t records);
 // Books a run that has a place in every target (or was shed there).
 void enrich_book_routed(struct enrich *enrich, enum signal_kind signal, uint32_t records);
+// Books a run that is refused, without a word in the own log.
+void enrich_book_rejected(struct enrich *enrich, enum signal_kind signal, enum reject_reason reason,
+                          uint64_t records);
 // Counts the copies of the targets whose bit is set as shed.
 void enrich_shed(struct enrich *enrich, enum signal_kind signal, uint32_t full, uint32_t records);
+
+// A document's way into the logs (enrich_log.c, enrich_cut.c).
+struct log_way {
+    struct enrich *enrich;
+    struct record *record;
+    struct record_id id;
+    struct slice document; // the record as it is, once it is encoded; a view into a log's segment
+    size_t whole;          // its bytes; 0 not known yet, SIZE_MAX more than a segment takes
+    uint32_t full;         // targets whose copy is not kept
+    uint32_t cut;          // targets whose copy must be shorter
+    bool appended;         // one at least
+};
+
+// Writes the document into the log's segment, with ever more room until it fits. Returns 0 with the
+// slot reserved, or what spool_reserve says; SPOOL_TOO_LARGE beyond most bytes.
+int enrich_encode(struct enrich *enrich, struct spool_log *log, const struct record *record,
+                  size_t most, struct slice *document);
+void enrich_commit(struct log_way *way, const struct target *target, size_t size,
+                   const struct spool_resend *resend);
+// Appends shortened copies for the targets in way->cut, the longest first.
+void enrich_cut(struct log_way *way);
+// Tells that the record was refused for its size.
+void enrich_tell_too_large(struct log_way *way);
 
 #endif

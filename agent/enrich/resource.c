@@ -1,7 +1,11 @@
 // Maps the agent's configured attributes to ECS slots, and renders them as OTLP key-values.
+//
+// Labels of the pod are one object, kubernetes.labels, as Elastic's Beats write it: a dot in a name
+// becomes '_'.
 #include "enrich/resource.h"
 
 #include "base/error.h"
+#include "enrich/json_out.h"
 #include "proto/otlp_fields.h"
 #include "proto/wire.h"
 
@@ -66,6 +70,71 @@ static struct slice repaired(struct arena *arena, struct slice text)
     return slice_of(out, written);
 }
 
+static const struct slice pod_label = SLICE_INIT("k8s.pod.label.");
+static const struct slice host_hostname = SLICE_INIT("host.hostname");
+
+static bool is_pod_label(struct slice name)
+{
+    return name.size > pod_label.size && memcmp(name.data, pod_label.data, pod_label.size) == 0;
+}
+
+static char without_dot(char byte)
+{
+    return byte == '.' ? '_' : byte;
+}
+
+static bool same_label(struct slice a, struct slice b)
+{
+    bool same = a.size == b.size;
+    for (size_t i = 0; same && i < a.size; i++)
+        same = without_dot(a.data[i]) == without_dot(b.data[i]);
+    return same;
+}
+
+// Whether a stronger label has the same name in the object.
+static bool label_taken(const struct agent_resource *resource, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (same_label(resource->attributes[i].name, resource->attributes[count].name))
+            return true;
+    return false;
+}
+
+static void write_label(struct json_out *out, const struct agent_attribute *attribute)
+{
+    json_byte(out, ',');
+    const uint8_t *name = out->at;
+    json_string(out, slice_of(attribute->name.data + pod_label.size,
+                              attribute->name.size - pod_label.size));
+    for (uint8_t *at = (uint8_t *)name; at < out->at; at++)
+        *at = (uint8_t)without_dot((char)*at);
+    json_byte(out, ':');
+    json_string(out, attribute->value);
+}
+
+// kubernetes.labels, from all attributes that are labels of the pod.
+static bool add_pod_labels(struct agent_resource *resource)
+{
+    size_t room = 2 * JSON_SLACK;
+    for (size_t i = 0; i < resource->count; i++)
+        room += 6 * (resource->attributes[i].name.size + resource->attributes[i].value.size) + 6;
+    uint8_t *data = arena_alloc(&resource->arena, room);
+    if (!data)
+        return false;
+    struct json_out out = json_out_of(data, room);
+    for (size_t i = 0; i < resource->count; i++)
+        if (is_pod_label(resource->attributes[i].name) && !label_taken(resource, i))
+            write_label(&out, &resource->attributes[i]);
+    if (out.at == data)
+        return true; // none
+    data[0] = '{';
+    json_byte(&out, '}');
+    assert(!out.full);
+    fields_set(&resource->fields, ECS_KUBERNETES_LABELS,
+               (struct value){.kind = VALUE_JSON, .text = slice_of(data, (size_t)(out.at - data))});
+    return true;
+}
+
 static bool add_ecs(struct agent_resource *resource, struct slice name, struct slice value)
 {
     struct value text = {.kind = VALUE_TEXT, .text = value};
@@ -76,17 +145,23 @@ static bool add_ecs(struct agent_resource *resource, struct slice name, struct s
             fields_set(&resource->fields, slots[i].field, text);
         return true;
     }
+    if (is_pod_label(name))
+        return true;
     char *label = arena_alloc(&resource->arena, name.size);
     if (!label)
         return false;
     for (size_t i = 0; i < name.size; i++)
-        label[i] = name.data[i] == '.' ? '_' : name.data[i];
+        label[i] = without_dot(name.data[i]);
     return named_values_add(&resource->fields.labels, &resource->arena, slice_of(label, name.size),
                             text);
 }
 
 static bool add_otlp(struct agent_resource *resource, struct slice name, struct slice value)
 {
+    if (slice_equal(name, host_hostname)) { // ECS's own name; OpenTelemetry's is host.name
+        resource->attributes[resource->count++] = (struct agent_attribute){name, value, {0}};
+        return true;
+    }
     size_t any = wire_bytes_size(OTLP_ANY_STRING, value.size);
     size_t pair =
         wire_bytes_size(OTLP_KEY_VALUE_KEY, name.size) + wire_bytes_size(OTLP_KEY_VALUE_VALUE, any);
@@ -100,7 +175,7 @@ static bool add_otlp(struct agent_resource *resource, struct slice name, struct 
     out = wire_put_bytes(out, OTLP_ANY_STRING, value.data, value.size);
     assert(out == data + size);
     resource->attributes[resource->count++] =
-        (struct agent_attribute){name, slice_of(data, (size_t)(out - data))};
+        (struct agent_attribute){name, value, slice_of(data, (size_t)(out - data))};
     return true;
 }
 
@@ -138,7 +213,7 @@ int agent_resource_init(struct agent_resource *resource,
         if (ok && !known(resource, name))
             ok = add_ecs(resource, name, value) && add_otlp(resource, name, value);
     }
-    if (!ok) {
+    if (!ok || !add_pod_labels(resource)) {
         agent_resource_deinit(resource);
         return -ENOMEM;
     }

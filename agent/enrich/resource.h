@@ -13,7 +13,9 @@
 
 struct agent_attribute {
     struct slice name;
-    struct slice key_value; // field Resource.attributes with its tag, ready to be copied
+    struct slice value;
+    struct slice key_value; // field Resource.attributes with its tag, ready to be copied; empty:
+                            // not for OTLP
 };
 
 struct agent_resource {
