@@ -1,6 +1,9 @@
 // What the exporter is offered, in which order, how often, and what its verdicts do, also from
 // inside.
+#include "deliver/dead_letters.h"
 #include "spool_fixture.h"
+
+#include <unistd.h>
 
 static void append_many(struct fixture *fixture, unsigned n, size_t size, uint32_t records)
 {
@@ -52,6 +55,7 @@ static void test_books_of_each_verdict(void **state)
     assert_int_equal(fixture->book.held, 20);
     fake_answer(&fixture->fake, 2, VERDICT_DEAD, 0);
     assert_int_equal(fixture->book.dead, 10);
+    assert_int_equal(fixture->book.dead_letters_lost, 10); // no file is set
     fake_answer(&fixture->fake, 0, VERDICT_RETURNED, 0);
     assert_int_equal(fixture->book.held, 10);
     assert_int_equal(books_exporter_gap(&fixture->book), 0);
@@ -60,6 +64,34 @@ static void test_books_of_each_verdict(void **state)
     assert_int_equal(fixture->book.held, 0);
     assert_int_equal(fixture->book.dropped[DROP_REFUSED], 14);
     fixture_free(fixture);
+}
+
+// The payload is written while the segment still holds it, whatever the log does next.
+static void test_the_dead_are_kept(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/sluice-dead-XXXXXX", text[1024] = "";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    struct fixture *fixture = fixture_new(4);
+    assert_int_equal(dead_letters_new(&fixture->log->dead_letters, path, 1 << 20, clock_system()),
+                     0);
+    append_many(fixture, 2, 6, 3);
+    fixture_turn(fixture);
+    struct verdict dead = {.position = 1, .kind = VERDICT_DEAD, .reason = "policy_violation"};
+    fixture->fake.held--;
+    fixture->fake.sink.verdict(fixture->fake.sink.ctx, &dead, 1);
+    assert_int_equal(fixture->book.dead_letters, 3);
+    assert_int_equal(fixture->book.dead_letters_lost, 0);
+    assert_int_equal(fixture->book.dead, 3);
+    assert_true(read(fd, text, sizeof text - 1) > 0);
+    assert_non_null(strstr(text, "\"exporter\":\"fake\",\"reason\":\"policy_violation\""));
+    assert_non_null(strstr(text, "\"topic\":\"logs\",\"otlp_base64\":\"YmJiYmJi\"}\n"));
+    fake_answer(&fixture->fake, 0, VERDICT_DELIVERED, 0);
+    dead_letters_free(fixture->log->dead_letters);
+    fixture_free(fixture);
+    close(fd);
+    unlink(path);
 }
 
 static void test_window_full_then_room(void **state)
@@ -270,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_offered_in_order_at_the_end_of_the_turn),
         cmocka_unit_test(test_books_of_each_verdict),
+        cmocka_unit_test(test_the_dead_are_kept),
         cmocka_unit_test(test_window_full_then_room),
         cmocka_unit_test(test_returned_go_before_newer_ones),
         cmocka_unit_test(test_verdict_from_inside_offer),
