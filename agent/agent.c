@@ -151,14 +151,6 @@ static int start_enrich(struct agent *agent)
     struct enrich_target targets[SIGNAL_COUNT][EXPORTER_MAX];
     struct enrich_config config = {
         .clock = agent->clock, .books = &agent->books, .agent_version = sluice_version()};
-    struct resource_attribute *attributes =
-        calloc(settings->attribute_count + 1, sizeof *attributes);
-    if (!attributes)
-        return -ENOMEM;
-    for (size_t i = 0; i < settings->attribute_count; i++)
-        attributes[config.resource_count++] = (struct resource_attribute){
-            slice_from(settings->attributes[i].name), slice_from(settings->attributes[i].value)};
-    config.resource = attributes;
     for (unsigned signal = 0; signal < SIGNAL_COUNT; signal++) {
         for (unsigned i = 0; i < settings->route_count; i++)
             if (settings->routes[i].signals[signal])
@@ -167,12 +159,12 @@ static int start_enrich(struct agent *agent)
         config.targets[signal] = targets[signal];
     }
     int r = enrich_new(&agent->enrich, &config);
-    free(attributes);
-    return r;
+    return r == 0 ? agent_start_resource(agent) : r;
 }
 
 static void stop_enrich(struct agent *agent)
 {
+    agent_stop_resource(agent);
     enrich_free(agent->enrich);
     agent->enrich = NULL;
 }

@@ -203,6 +203,7 @@ void agent_check(const struct settings *settings, struct settings_mistakes *mist
             continue;
         }
         check_properties(settings, exporter, mistakes);
+        agent_check_fields(settings, exporter, mistakes);
         check_document(settings, exporter, mistakes);
         if (strcmp(exporter->mode, "lines") == 0)
             check_lines(settings, exporter, mistakes);

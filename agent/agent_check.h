@@ -3,6 +3,7 @@
 #ifndef SLUICE_AGENT_CHECK_H
 #define SLUICE_AGENT_CHECK_H
 
+struct exporter_settings;
 struct settings;
 struct settings_mistakes;
 
@@ -15,5 +16,9 @@ void agent_check(const struct settings *settings, struct settings_mistakes *mist
 // those that are below the agent's own, of topics that are not there, and of brokers that do not
 // answer. Blocks: for `check`, never for `run`.
 void agent_check_brokers(const struct settings *settings, struct settings_mistakes *mistakes);
+
+// Adds the fields in an exporter's key, topic and headers that no record can be asked for.
+void agent_check_fields(const struct settings *settings, const struct exporter_settings *exporter,
+                        struct settings_mistakes *mistakes);
 
 #endif

@@ -15,6 +15,7 @@ struct decoder;
 struct dev;
 struct enrich;
 struct exporter;
+struct file_watch;
 struct http_endpoint;
 struct receive;
 struct settings;
@@ -32,6 +33,9 @@ struct agent {
     struct dead_letters *dead_letters; // NULL: none set
     struct spool_log *logs[EXPORTER_MAX];
     struct enrich *enrich;
+    struct file_watch *podinfo; // the pod's files; NULL: there are none
+    uint64_t resource_hash;     // of the resource attributes in force; 0: none yet
+    char podinfo_problem[256];  // told already
     struct decoder *decoder;
     struct receive *receive;
     struct http_endpoint *http;
@@ -44,6 +48,12 @@ struct agent {
 // The spool room: 0 or -errno, told in the own log.
 int agent_start_spool(struct agent *agent);
 void agent_stop_spool(struct agent *agent);
+
+// Puts the resource attributes of settings and the pod's files in force, and from then on those of
+// files that change. apply: as they are now. 0 or -errno, and then the old ones stay.
+int agent_start_resource(struct agent *agent);
+void agent_stop_resource(struct agent *agent);
+int agent_apply_resource(struct agent *agent);
 
 // The first call: accept until peers close or half of drain_timeout, then flush for the other half,
 // then stop the loop. A second call stops it at once.
