@@ -57,7 +57,7 @@ int spool_log_new(struct spool_log **out, const struct spool_config *config);
 // has no verdict stays in the folder, where there is one.
 void spool_log_free(struct spool_log *log);
 
-// What does not depend on the record: how to send it again as it was. Views, copied at commit.
+// How to send it again as it was. Views, copied at commit.
 // Together at most SPOOL_RESEND_MAX bytes; of a longer one only the topic is kept.
 #define SPOOL_RESEND_MAX 4096
 struct spool_resend {

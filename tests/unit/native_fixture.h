@@ -21,9 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-// --- the rooms behind: what they are handed, and what they shall answer
-
-static struct {
+// The rooms behind: what they were handed, and what they shall answer.
+struct behind {
     unsigned runs;
     struct resource_run last;
     char resource[64]; // of the last run
@@ -33,186 +32,28 @@ static struct {
     uint64_t reject_count; // booked by decode itself
     enum signal_kind reject_signal;
     uint64_t duplicates;
-} behind;
+};
+extern struct behind behind;
+extern Sluice__Native__AckLevel asked; // by the next greeting
+extern bool resent;                    // the next runs say so
+extern const uint8_t agent_id[16];
+extern struct decoder decoder;
+extern struct native_state state;
+extern size_t input_size; // put and not consumed yet
 
-static Sluice__Native__AckLevel asked; // by the next greeting
-static bool resent;                    // the next runs say so
-
-int decode_resource_run(struct decoder *decoder, const struct resource_run *run, uint32_t *records,
-                        uint32_t *rejected)
-{
-    (void)decoder;
-    if (behind.answer != 0) {
-        *records = *rejected = behind.answer == DECODE_MALFORMED ? run->records : 0;
-        return behind.answer;
-    }
-    behind.runs++;
-    behind.last = *run;
-    snprintf(behind.resource, sizeof behind.resource, "%.*s", (int)run->resource.size,
-             run->resource.data ? run->resource.data : "");
-    *records = run->records ? run->records : 7;
-    *rejected = behind.rejected;
-    return 0;
-}
-
-void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_reason reason,
-                   uint64_t records)
-{
-    (void)enrich;
-    assert_int_equal(reason, REJECT_MALFORMED);
-    behind.reject_signal = signal;
-    behind.reject_count += records;
-}
-
-void enrich_duplicate(struct enrich *enrich, enum signal_kind signal, uint32_t records)
-{
-    (void)enrich;
-    assert_int_equal(signal, SIGNAL_SPANS);
-    behind.duplicates += records;
-}
-
-// --- a connection
-
-static const uint8_t agent_id[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-static struct decoder decoder;
-static struct native_state state;
-static uint8_t input[70000];
-static size_t input_size;
-
-static inline int set_up(void **unused)
-{
-    (void)unused;
-    memset(&behind, 0, sizeof behind);
-    memset(&state, 0, sizeof state);
-    asked = SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_NONE;
-    resent = false;
-    decoder.config = (struct decoder_config){
-        .max_message = (size_t)16 << 20, .agent_id = agent_id, .agent_version = "0.1.0"};
-    input_size = 0;
-    return 0;
-}
-
-static inline int tear_down(void **unused)
-{
-    (void)unused;
-    native_state_deinit(&state);
-    native_state_deinit(&state);
-    stream_window_free(decoder.streams);
-    decoder.streams = NULL;
-    return 0;
-}
-
-static inline void put(const void *data, size_t size)
-{
-    assert_true(size <= sizeof input - input_size);
-    memcpy(input + input_size, data, size);
-    input_size += size;
-}
-
-static inline void put_frame(const void *frame, size_t size)
-{
-    for (unsigned i = 0; i < 4; i++)
-        put(&(uint8_t){(uint8_t)(size >> (8 * i))}, 1);
-    put(frame, size);
-}
-
-static inline void put_packed(Sluice__Native__Frame__BodyCase body, void *message)
-{
-    uint8_t packed[4096];
-    Sluice__Native__Frame frame = SLUICE__NATIVE__FRAME__INIT;
-    frame.body_case = body;
-    frame.hello = message; // all members of the union are pointers
-    assert_true(sluice__native__frame__get_packed_size(&frame) <= sizeof packed);
-    put_frame(packed, sluice__native__frame__pack(&frame, packed));
-}
-
-static inline void put_greeting(void)
-{
-    Sluice__Native__Hello hello = SLUICE__NATIVE__HELLO__INIT;
-    hello.stream.data = (uint8_t *)"streamID";
-    hello.stream.len = 8;
-    hello.ack_level = asked;
-    put(NATIVE_PREAMBLE, NATIVE_PREAMBLE_SIZE);
-    put_packed(SLUICE__NATIVE__FRAME__BODY_HELLO, &hello);
-}
-
-static inline void put_records(uint64_t first, uint32_t count)
-{
-    Sluice__Native__Records records = SLUICE__NATIVE__RECORDS__INIT;
-    Sluice__Otlp__ResourceSpans spans = SLUICE__OTLP__RESOURCE_SPANS__INIT;
-    spans.schema_url = (char *)"an address of more than a few bytes";
-    records.first_sequence = first;
-    records.count = count;
-    records.resend = resent;
-    records.payload_case = SLUICE__NATIVE__RECORDS__PAYLOAD_SPANS;
-    records.spans = &spans;
-    put_packed(SLUICE__NATIVE__FRAME__BODY_RECORDS, &records);
-}
-
-static inline void put_flush(uint64_t token)
-{
-    Sluice__Native__Flush flush = SLUICE__NATIVE__FLUSH__INIT;
-    flush.token = token;
-    put_packed(SLUICE__NATIVE__FRAME__BODY_FLUSH, &flush);
-}
-
-// Offers what was put; what is consumed goes.
-static inline enum decode_stop offer(void)
-{
-    size_t consumed = SIZE_MAX;
-    enum decode_stop stop = decode_native(&decoder, &state, slice_of(input, input_size), &consumed);
-    assert_true(consumed <= input_size);
-    memmove(input, input + consumed, input_size - consumed);
-    input_size -= consumed;
-    return stop;
-}
-
-// The next frame that the agent wrote; the caller frees it.
-static inline Sluice__Native__Frame *answer(void)
-{
-    const uint8_t *frame;
-    size_t size;
-    if (state.out_size == 0)
-        return NULL;
-    assert_int_equal(native_frame(state.out, state.out_size, sizeof state.out, &frame, &size), 0);
-    Sluice__Native__Frame *unpacked = sluice__native__frame__unpack(NULL, size, frame);
-    assert_non_null(unpacked);
-    size_t whole = size + NATIVE_LENGTH_SIZE;
-    memmove(state.out, state.out + whole, state.out_size - whole);
-    state.out_size -= whole;
-    return unpacked;
-}
-
-static inline void forget_answers(void)
-{
-    state.out_size = 0;
-}
-
-static inline void assert_error(Sluice__Native__ErrorCode code, uint64_t sequence, uint64_t count,
-                                bool open)
-{
-    Sluice__Native__Frame *frame = answer();
-    assert_non_null(frame);
-    assert_int_equal(frame->body_case, SLUICE__NATIVE__FRAME__BODY_ERROR);
-    assert_int_equal(frame->error->code, code);
-    assert_int_equal(frame->error->sequence, sequence);
-    assert_int_equal(frame->error->count, count);
-    assert_int_equal(frame->error->open, open);
-    assert_int_equal(frame->error->version, NATIVE_VERSION);
-    assert_true(strlen(frame->error->message) > 5);
-    sluice__native__frame__free_unpacked(frame, NULL);
-}
-
-static inline void assert_flushed(uint64_t token, uint64_t sequence)
-{
-    Sluice__Native__Frame *frame = answer();
-    assert_non_null(frame);
-    assert_int_equal(frame->body_case, SLUICE__NATIVE__FRAME__BODY_FLUSHED);
-    assert_int_equal(frame->flushed->token, token);
-    assert_int_equal(frame->flushed->sequence, sequence);
-    assert_int_equal(frame->flushed->level, SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_RECEIVED);
-    sluice__native__frame__free_unpacked(frame, NULL);
-}
+int set_up(void **unused);
+int tear_down(void **unused);
+void put(const void *data, size_t size);
+void put_frame(const void *frame, size_t size);
+void put_packed(Sluice__Native__Frame__BodyCase body, void *message);
+void put_greeting(void);
+void put_records(uint64_t first, uint32_t count);
+void put_flush(uint64_t token);
+enum decode_stop offer(void);
+Sluice__Native__Frame *answer(void);
+void forget_answers(void);
+void assert_error(Sluice__Native__ErrorCode code, uint64_t sequence, uint64_t count, bool open);
+void assert_flushed(uint64_t token, uint64_t sequence);
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 

@@ -63,6 +63,14 @@ void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_r
     fail();
 }
 
+void enrich_duplicate(struct enrich *enrich, enum signal_kind signal, uint32_t records)
+{
+    (void)enrich;
+    (void)signal;
+    (void)records;
+    fail();
+}
+
 static void add_hex(struct bytes *bytes, const char *line)
 {
     for (const char *at = line; isxdigit((unsigned char)at[0]); at += at[2] == ' ' ? 3 : 2) {
