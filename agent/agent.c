@@ -249,14 +249,19 @@ static void interrupt_raised(struct loop_signal *signal)
 
 static void hangup_raised(struct loop_signal *signal)
 {
-    (void)signal;
-    own_log(OWN_WARN, "reload_unsupported", "SIGHUP: reload is not there yet; restart the agent");
+    agent_reload((struct agent *)((char *)signal - offsetof(struct agent, hangup)));
 }
 
 static bool ready(void *ctx)
 {
     const struct agent *agent = ctx;
     return agent->receive && !agent->draining; // never waits for a sink
+}
+
+static const struct settings *settings_of(void *ctx)
+{
+    const struct agent *agent = ctx;
+    return agent->settings;
 }
 
 static int start_ends(struct agent *agent)
@@ -266,6 +271,8 @@ static int start_ends(struct agent *agent)
         .listen = agent->settings->http.listen,
         .books = &agent->books,
         .ready = ready,
+        .settings = settings_of,
+        .watch = agent_watch,
         .ctx = agent,
     };
     int r = *config.listen ? http_endpoint_new(&agent->http, &config) : 0;
@@ -336,12 +343,13 @@ static void log_started(const struct agent *agent)
     own_log_fields(OWN_INFO, "started", fields, "sluice %s listens", sluice_version());
 }
 
-int agent_run(const struct settings *settings, const struct agent_options *options)
+int agent_run(struct settings *settings, const struct agent_options *options)
 {
     struct agent *agent = calloc(1, sizeof *agent);
     if (!agent)
         return -ENOMEM;
     agent->settings = settings;
+    agent_apply_log_level(settings);
     agent->options = options;
     agent->clock = clock_system();
     agent->budget = budget_derive(settings->max_memory, settings->exporter_count);

@@ -22,7 +22,7 @@ struct settings;
 struct spool_log;
 
 struct agent {
-    const struct settings *settings;
+    struct settings *settings; // only agent_reload changes it
     const struct agent_options *options;
     struct budget budget;
     struct books books;
@@ -54,6 +54,12 @@ void agent_stop_spool(struct agent *agent);
 int agent_start_resource(struct agent *agent);
 void agent_stop_resource(struct agent *agent);
 int agent_apply_resource(struct agent *agent);
+
+// Somebody watches live records, or nobody any more. ctx: the agent.
+void agent_watch(void *ctx, bool watched);
+void agent_apply_log_level(const struct settings *settings);
+// Reads the settings anew; a mistake is told and changes nothing.
+void agent_reload(struct agent *agent);
 
 // The first call: accept until peers close or half of drain_timeout, then flush for the other half,
 // then stop the loop. A second call stops it at once.

@@ -352,20 +352,45 @@ static void add_names(struct settings_draft *draft, const struct setting_target 
     } while (*text);
 }
 
+static void add_pairs(struct settings_draft *draft, const struct setting_target *target,
+                      const char *text, const struct setting_place *place)
+{
+    char path[SETTING_PATH_MAX];
+    draft_path(target, path, sizeof path);
+    struct member_ctx ctx = {draft, *target, place};
+    const char *wrong = draft_split_pairs(text, add_member, &ctx);
+    if (wrong) // any member may be a secret, and where one ends is what is unclear
+        draft_mistake(draft, place, path, "the text of %zu bytes %s", strlen(text), wrong);
+}
+
+// A whole map or list that a file holds: its lines count as commas.
+static void add_from_file(struct settings_draft *draft, const struct setting_target *target,
+                          const char *file, const struct setting_place *place)
+{
+    char path[SETTING_PATH_MAX];
+    struct setting_target inner = *target;
+    draft_path(target, path, sizeof path);
+    char *text = value_of_file(draft, path, file, place);
+    if (!text)
+        return;
+    for (char *at = text; (at = strchr(at, '\n'));)
+        *at = ',';
+    inner.from_file = false;
+    draft_add_text(draft, &inner, text, place);
+    free(text);
+}
+
 void draft_add_text(struct settings_draft *draft, const struct setting_target *target,
                     const char *text, const struct setting_place *place)
 {
-    if (target->row->type == SETTING_LIST && !target->from_file) {
+    bool list = target->row->type == SETTING_LIST;
+    bool map = target->row->type == SETTING_MAP && !target->key[0];
+    if ((list || map) && target->from_file)
+        add_from_file(draft, target, text, place);
+    else if (list)
         add_names(draft, target, text, place);
-    } else if (target->row->type == SETTING_MAP && !target->key[0]) {
-        char path[SETTING_PATH_MAX], shown[200];
-        draft_path(target, path, sizeof path);
-        struct member_ctx ctx = {draft, *target, place};
-        const char *wrong = draft_split_pairs(text, add_member, &ctx);
-        if (wrong)
-            draft_mistake(draft, place, path, "%s %s", draft_quote(path, text, shown, sizeof shown),
-                          wrong);
-    } else {
+    else if (map)
+        add_pairs(draft, target, text, place);
+    else
         draft_add(draft, target, text, place);
-    }
 }

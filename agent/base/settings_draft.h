@@ -96,7 +96,8 @@ void draft_mistake(struct settings_draft *draft, const struct setting_place *pla
                    const char *path, const char *format, ...) __attribute__((format(printf, 4, 5)));
 void draft_warn(struct settings_draft *draft, const struct setting_place *place, const char *path,
                 const char *format, ...) __attribute__((format(printf, 4, 5)));
-// The value as a mistake may show it: quoted, cut, printable; never a secret's.
+// The value as a mistake may show it: quoted, cut, printable; never a secret's, nor what stands
+// before the @ of an address.
 const char *draft_quote(const char *path, const char *value, char *out, size_t size);
 
 // k=v,k=v with percent-encoding, as OTEL_RESOURCE_ATTRIBUTES has it. Calls member for each,

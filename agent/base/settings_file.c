@@ -9,6 +9,7 @@
 #include <yaml.h>
 
 #define KEYS_MAX 1000 // of one mapping
+#define DEPTH_MAX 16  // of mappings and lists in each other; the table needs five
 
 struct file_walk {
     struct settings_draft *draft;
@@ -160,18 +161,18 @@ static void read_value(struct file_walk *walk, const struct setting_target *targ
     char allowed[300];
     struct setting_place place = place_of(walk, node->start_mark);
     const struct setting_row *row = target->row;
-    if (row->type == SETTING_MAP && node->type == YAML_MAPPING_NODE) {
+    if (!target->from_file && row->type == SETTING_MAP && node->type == YAML_MAPPING_NODE) {
         struct section section = {.scope = row->scope, .name = target->name};
         snprintf(section.path, sizeof section.path, "%s.", row->path);
         visit_mapping(walk, &section, node, visit_member);
         return;
     }
-    if (row->type == SETTING_LIST && node->type == YAML_SEQUENCE_NODE) {
+    if (!target->from_file && row->type == SETTING_LIST && node->type == YAML_SEQUENCE_NODE) {
         read_list(walk, target, path, node);
         return;
     }
     setting_describe(row, allowed, sizeof allowed);
-    if (row->type == SETTING_MAP) {
+    if (!target->from_file && row->type == SETTING_MAP) {
         draft_mistake(walk->draft, &place, path, "is %s; allowed: %s", kind_of(node), allowed);
         return;
     }
@@ -241,8 +242,7 @@ static const struct setting_row *row_of_key(const struct section *section, const
     if (!*from_file)
         return row;
     path[size - 5] = '\0';
-    row = setting_row_find(section->scope, path);
-    return row && row->type != SETTING_MAP && row->type != SETTING_LIST ? row : NULL;
+    return setting_row_find(section->scope, path);
 }
 
 static void visit_setting(struct file_walk *walk, const struct section *section, const char *key,
@@ -373,10 +373,43 @@ static void refuse_second_document(struct file_walk *walk, yaml_parser_t *parser
     yaml_document_delete(&second);
 }
 
+// libyaml's work for a token grows with the depth it is at, so that a file of brackets alone would
+// take minutes. Its events tell the depth as they come.
+static bool depth_holds(struct file_walk *walk, const char *text, size_t size)
+{
+    yaml_parser_t parser;
+    yaml_event_t event;
+    unsigned depth = 0;
+    bool more = true;
+    if (!yaml_parser_initialize(&parser)) {
+        walk->draft->no_memory = true;
+        return false;
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, size);
+    // What is no YAML is told where the document is read.
+    while (more && depth <= DEPTH_MAX && yaml_parser_parse(&parser, &event)) {
+        if (event.type == YAML_MAPPING_START_EVENT || event.type == YAML_SEQUENCE_START_EVENT)
+            depth++;
+        else if (event.type == YAML_MAPPING_END_EVENT || event.type == YAML_SEQUENCE_END_EVENT)
+            depth--;
+        more = event.type != YAML_STREAM_END_EVENT;
+        if (depth > DEPTH_MAX) {
+            struct setting_place place = place_of(walk, event.start_mark);
+            draft_mistake(walk->draft, &place, "", "more than %d levels of mappings and lists",
+                          DEPTH_MAX);
+        }
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return depth <= DEPTH_MAX;
+}
+
 void draft_add_file(struct settings_draft *draft, const char *file, const char *text, size_t size)
 {
     struct file_walk walk = {.draft = draft, .file = file};
     yaml_parser_t parser;
+    if (!depth_holds(&walk, text, size))
+        return;
     if (!yaml_parser_initialize(&parser)) {
         draft->no_memory = true;
         return;

@@ -155,6 +155,8 @@ void build_no_circle(struct settings *settings, struct settings_draft *draft)
         char path[SETTING_PATH_MAX];
         static const struct setting_place nowhere = {0};
         const struct setting_entry *entry = draft_find(draft, row, exporter->name, "");
+        if (entry && strcmp(entry->value, endpoint) != 0)
+            continue; // refused, and told
         snprintf(path, sizeof path, "exporters.%s.endpoint", exporter->name);
         // The defaults meet where an SDK's default and a collector's do. An agent that gets no
         // spans is right with them, so only who wrote the endpoint is refused.

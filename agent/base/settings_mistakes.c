@@ -118,6 +118,14 @@ const char *draft_quote(const char *path, const char *value, char *out, size_t s
     }
     size_t used = 0;
     out[used++] = '"';
+    const char *at = strrchr(value, '@');
+    if (at && at > value) { // USER:PASSWORD@HOST; an @ stands nowhere else in what may be set
+        const char *scheme = strstr(value, "://");
+        const char *from = scheme && scheme < at ? scheme + 3 : value;
+        used += (size_t)snprintf(out + used, size - used, "%.*s(hidden)",
+                                 from - value < 20 ? (int)(from - value) : 0, value);
+        value = at;
+    }
     for (; *value && used + 6 < size; value++) {
         unsigned char c = (unsigned char)*value;
         out[used++] = c < 0x20 || c == 0x7f ? '?' : (char)c;

@@ -71,11 +71,12 @@ static bool match_row(const struct setting_row *row, const char *path, const cha
     out->key[0] = '\0';
     if (!*rest)
         return true;
-    if (map)
-        return same_letter('.', *rest, exact) && member_of_map(row, rest + 1, exact, out);
-    rest = after(rest, "_file", exact);
-    out->from_file = rest && !*rest && row->type != SETTING_LIST;
-    return out->from_file;
+    // In the environment a map's own file goes before a member that would be called "file".
+    const char *end = after(rest, "_file", exact);
+    out->from_file = end && !*end;
+    if (out->from_file || !map)
+        return out->from_file;
+    return same_letter('.', *rest, exact) && member_of_map(row, rest + 1, exact, out);
 }
 
 static bool match_scope(enum setting_scope scope, const char *text, bool exact,

@@ -47,16 +47,17 @@ const struct setting_row setting_rows[] = {
      .fallback = "10s", .min = NS_PER_MS, .max = SECONDS(3600),
      .help = "How long a connection may be without a first byte once `max_connections` is reached; "
              "then it makes room for a new one. With room left, silence is no offence."},
-    {"service.name", AGENT(service.name), .type = SETTING_TEXT, .fallback = "",
+    {"service.name", AGENT(service.name), .reloadable = true, .type = SETTING_TEXT, .fallback = "",
      .help = "`service.name` of every record that does not say it itself."},
-    {"service.version", AGENT(service.version), .type = SETTING_TEXT, .fallback = "",
-     .help = "`service.version`, likewise."},
-    {"service.environment", AGENT(service.environment), .type = SETTING_TEXT, .fallback = "",
+    {"service.version", AGENT(service.version), .reloadable = true, .type = SETTING_TEXT,
+     .fallback = "", .help = "`service.version`, likewise."},
+    {"service.environment", AGENT(service.environment), .reloadable = true, .type = SETTING_TEXT,
+     .fallback = "",
      .help = "`deployment.environment.name` (ECS `service.environment`), likewise."},
-    {"service.instance", AGENT(service.instance), .type = SETTING_TEXT, .fallback = "",
-     .help = "`service.instance.id` (ECS `service.node.name`), likewise."},
-    {"resource", AGENT(resource), .type = SETTING_MAP, .fallback = "", .key_separator = '.',
-     .help = "Further resource attributes by their OpenTelemetry names."},
+    {"service.instance", AGENT(service.instance), .reloadable = true, .type = SETTING_TEXT,
+     .fallback = "", .help = "`service.instance.id` (ECS `service.node.name`), likewise."},
+    {"resource", AGENT(resource), .reloadable = true, .type = SETTING_MAP, .fallback = "",
+     .key_separator = '.', .help = "Further resource attributes by their OpenTelemetry names."},
     {"podinfo", AGENT(podinfo), .type = SETTING_TEXT, .fallback = "/etc/podinfo",
      .rule = rule_optional_path,
      .help = "Folder where a pod mounts the downward API's files (name, namespace, labels …), read "
@@ -96,11 +97,11 @@ const struct setting_row setting_rows[] = {
      .max = MIB(256),
      .help = "Largest OTLP message, inflated. The default is smaller where max_memory's share for "
              "decompression is."},
-    {"drain_timeout", AGENT(drain_timeout_ns), .type = SETTING_DURATION, .fallback = "10s",
-     .max = SECONDS(3600),
+    {"drain_timeout", AGENT(drain_timeout_ns), .reloadable = true, .type = SETTING_DURATION,
+     .fallback = "10s", .max = SECONDS(3600),
      .help = "How long SIGTERM waits for writers to close and sinks to confirm."},
-    {"termination_message", AGENT(termination_message), .type = SETTING_TEXT, .fallback = "",
-     .rule = rule_optional_path,
+    {"termination_message", AGENT(termination_message), .reloadable = true, .type = SETTING_TEXT,
+     .fallback = "", .rule = rule_optional_path,
      .help = "File that gets the last line too, such as /dev/termination-log; empty for none."},
     {"dead_letters.path", AGENT(dead_letters.path), .type = SETTING_TEXT, .fallback = "",
      .rule = rule_optional_path,
@@ -110,7 +111,7 @@ const struct setting_row setting_rows[] = {
     {"dead_letters.max_bytes", AGENT(dead_letters.max_bytes), .type = SETTING_BYTES,
      .fallback = "64MiB", .min = KIB(64), .max = GIB(64),
      .help = "Largest size of that file; what does not fit is counted."},
-    {"log_level", AGENT(log_level), .type = SETTING_CHOICE, .fallback = "info",
+    {"log_level", AGENT(log_level), .reloadable = true, .type = SETTING_CHOICE, .fallback = "info",
      .allowed = "debug|info|warn|error", .help = "The least level of the agent's own log."},
 
     {"type", EXPORTER(type), .type = SETTING_CHOICE, .fallback = "", .allowed = "kafka|otlp",
@@ -288,10 +289,24 @@ void setting_describe(const struct setting_row *row, char *out, size_t size)
 
 bool setting_is_secret(const char *path)
 {
-    static const char *const marks[] = {
-        "password",   "passwd", "passphrase", "secret",        "token",
-        "credential", "jaas",   "private",    "authorization", "api-key",
-        "api_key",    "apikey", "cookie",     ".pem",          "oauthbearer.config"};
+    // Whatever a header holds may be a key to somebody's service, whatever its name.
+    static const char *const marks[] = {".headers",
+                                        "password",
+                                        "passwd",
+                                        "passphrase",
+                                        "secret",
+                                        "token",
+                                        "credential",
+                                        "jaas",
+                                        "private",
+                                        "authorization",
+                                        "api-key",
+                                        "api_key",
+                                        "apikey",
+                                        "cookie",
+                                        ".pem",
+                                        "oauthbearer.config",
+                                        "oauthbearer.extensions"};
     for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
         if (strcasestr(path, marks[i]))
             return true;

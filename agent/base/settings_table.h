@@ -37,6 +37,7 @@ struct setting_row {
     const char *only;      // the exporter type that has it; NULL: every
     setting_rule *rule;    // texts
     const char *short_env; // a second name in the environment
+    bool reloadable;       // SIGHUP puts a new value in force; else a restart
     char key_separator;    // maps: what an underscore of the environment stands for
     const char *help;
 };

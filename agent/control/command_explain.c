@@ -113,7 +113,7 @@ static void write_setting(FILE *out, const struct setting_row *row)
     write_environment(out, row);
     fputs(" | ", out);
     write_cell(out, row->help);
-    fputs(" |\n", out);
+    fputs(row->reloadable ? " SIGHUP puts it in force. |\n" : " |\n", out);
 }
 
 static void write_table(FILE *out, enum setting_scope scope, const char *only)
@@ -141,6 +141,9 @@ static const char introduction[] =
     "2. the environment: `SLUICE_MAX_DELAY=50ms`\n"
     "3. the YAML file: `--config FILE`, else `/etc/sluice/sluice.yaml` where it exists\n"
     "4. the default\n\n"
+    "**While it runs.** SIGHUP reads all of these again. A mistake is told and changes nothing; "
+    "of what changed, only\nthe settings marked below are put in force, the others are named and "
+    "wait for a restart.\n\n"
     "**From a file.** Any value, and any member of a map, may come from a file: add `_file` to its "
     "name\n(`sasl.password_file: /run/secrets/kafka`, "
     "`SLUICE_KAFKA_PROPERTIES_SASL_PASSWORD_FILE`)."

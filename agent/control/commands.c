@@ -2,6 +2,7 @@
 #include "control/commands.h"
 
 #include "agent.h"
+#include "agent_check.h"
 #include "base/error.h"
 #include "base/metrics.h"
 #include "base/nearest_name.h"
@@ -72,14 +73,27 @@ static void log_mistakes(const struct settings_mistakes *mistakes)
         own_log(OWN_ERROR, "setting_refused", "and %zu more", mistakes->left_off);
 }
 
+struct loading {
+    const struct command_context *context;
+    const struct command_line *line;
+};
+
+static int load_logging(void *ctx, struct settings **out)
+{
+    const struct loading *loading = ctx;
+    struct settings_mistakes mistakes = {0};
+    int r = command_settings_load(out, &mistakes, loading->context, loading->line);
+    log_mistakes(&mistakes);
+    settings_mistakes_deinit(&mistakes);
+    return r;
+}
+
 static int run_agent(const struct command_context *context, const struct command_line *line)
 {
     struct settings *settings;
-    struct settings_mistakes mistakes = {0};
-    struct agent_options options = {.dev = line->dev};
-    int r = command_settings_load(&settings, &mistakes, context, line);
-    log_mistakes(&mistakes);
-    settings_mistakes_deinit(&mistakes);
+    struct loading loading = {context, line};
+    struct agent_options options = {.dev = line->dev, .load = load_logging, .load_ctx = &loading};
+    int r = load_logging(&loading, &settings);
     if (r < 0)
         own_log(OWN_ERROR, "start_failed", "cannot load the settings: %s", strerror(-r));
     if (r != 0)
@@ -104,6 +118,17 @@ static bool load(struct settings **settings, const struct command_context *conte
     return r == 0;
 }
 
+// Prints what they answer. False: one of it is a mistake.
+static bool ask_brokers(const struct command_context *context, const struct settings *settings)
+{
+    struct settings_mistakes mistakes = {0};
+    agent_check_brokers(settings, &mistakes);
+    command_print_mistakes(context->err, &mistakes);
+    bool holds = mistakes.errors == 0;
+    settings_mistakes_deinit(&mistakes);
+    return holds;
+}
+
 static int check(const struct command_context *context, const struct command_line *line)
 {
     struct settings *settings;
@@ -111,6 +136,10 @@ static int check(const struct command_context *context, const struct command_lin
     named.config = line->words[0];
     if (!load(&settings, context, &named))
         return COMMAND_FAILED;
+    if (line->connect && !ask_brokers(context, settings)) {
+        settings_free(settings);
+        return COMMAND_FAILED;
+    }
     fprintf(context->out, "%s: ok;", named.config);
     for (unsigned i = 0; i < settings->exporter_count; i++)
         fprintf(context->out, "%s %s (%s)", i ? "," : " exporters", settings->exporters[i].name,

@@ -246,6 +246,86 @@ static void values_come_from_files(void **state)
     rmdir(folder);
 }
 
+static char *variable(const char *format, const char *path)
+{
+    static char texts[16][160];
+    static unsigned next;
+    char *text = texts[next++ % 16];
+    snprintf(text, sizeof texts[0], format, path);
+    return text;
+}
+
+static void put_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void every_type_comes_from_a_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *variable, *content, *path, *value;
+    } rows[] = {
+        {"SLUICE_TERMINATION_MESSAGE_FILE=%s", "/tmp/x\n", "termination_message", "/tmp/x"},
+        {"SLUICE_MAX_LINE_FILE=%s", "4KiB\r\n", "max_line", "4KiB"},
+        {"SLUICE_MAX_DELAY_FILE=%s", "5ms\n", "max_delay", "5ms"},
+        {"SLUICE_MAX_CONNECTIONS_FILE=%s", "7", "max_connections", "7"},
+        {"SLUICE_SOCKET_MODE_FILE=%s", "666\n", "socket.mode", "0666"},
+        {"SLUICE_OTLP_LISTEN_FILE=%s", "127.0.0.1:1\n", "otlp_listen", "127.0.0.1:1"},
+        {"SLUICE_LOG_LEVEL_FILE=%s", "warn\n", "log_level", "warn"},
+        {"SLUICE_OTLP_COMPRESSION_FILE=%s", "gzip\n", "exporters.otlp.compression", "gzip"},
+        {"SLUICE_KAFKA_PROPERTIES_SASL_PASSWORD_FILE=%s", " a b \n\n",
+         "exporters.kafka.properties.sasl.password", " a b "},
+        {"SLUICE_OTLP_HEADERS_X_TEAM_FILE=%s", "k\n", "exporters.otlp.headers.x-team", "k"},
+        {"SLUICE_OTLP_HEADERS_FILE=%s", "a=b%2Cc\nd=e,\n", "exporters.otlp.headers.a", "b,c"},
+        {"SLUICE_RESOURCE_FILE=%s", "team=x\n", "resource.team", "x"},
+        {"SLUICE_ROUTES_LOGS_EXPORTERS_FILE=%s", "kafka\n", "routes.logs.exporters", "kafka"},
+        {"SLUICE_SERVICE_NAME_FILE=%s", "", "service.name", ""},
+    };
+    static const char yaml[] = "routes: {logs: {signals: [logs], exporters: [kafka]}}\n";
+    char path[] = "/tmp/sluice-settings-XXXXXX";
+    close(mkstemp(path));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *environment[] = {variable(rows[i].variable, path), NULL};
+        put_file(path, rows[i].content);
+        struct loaded l = load_input((struct settings_input){
+            .file = "s.yaml", .text = yaml, .size = sizeof yaml - 1, .environment = environment});
+        const struct effective_setting *effective = effective_of(&l, rows[i].path);
+        if (l.result != 0 || !effective || strcmp(effective->value, rows[i].value) != 0)
+            fail_msg("%s: %s, %s", environment[0], effective ? effective->value : "(none)",
+                     l.mistakes.count ? l.mistakes.items[0].text : "");
+        unload(&l);
+    }
+    unlink(path);
+    // What is not there is told with its name and its reason, by whatever way it was named.
+    char *environment[] = {"SLUICE_KAFKA_PROPERTIES_SASL_PASSWORD_FILE=/nonexistent/a",
+                           "SLUICE_OTLP_HEADERS_FILE=/nonexistent/b", NULL};
+    const struct settings_flag flag = {"--max-delay-file", "max-delay-file", "/nonexistent/c",
+                                       false};
+    static const char missing[] = "max_line_file: /nonexistent/d\n"
+                                  "exporters: {kafka: {headers_file: /nonexistent/e}, otlp: {}}\n";
+    struct loaded l = load_input((struct settings_input){.file = "s.yaml",
+                                                         .text = missing,
+                                                         .size = sizeof missing - 1,
+                                                         .environment = environment,
+                                                         .flags = &flag,
+                                                         .flag_count = 1});
+    static const char *const told[] = {
+        "SLUICE_KAFKA_PROPERTIES_SASL_PASSWORD_FILE: exporters.kafka.properties.sasl.password: "
+        "cannot read the file \"/nonexistent/a\" that holds the value: No such file or directory",
+        "exporters.otlp.headers: cannot read the file \"/nonexistent/b\"",
+        "--max-delay-file: max_delay: cannot read the file \"/nonexistent/c\"",
+        "s.yaml:1:16: max_line: cannot read the file \"/nonexistent/d\"",
+        "exporters.kafka.headers: cannot read the file \"/nonexistent/e\"",
+    };
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        assert_true(has_mistake(&l, told[i]));
+    unload(&l);
+}
+
 static void files_have_a_limit(void **state)
 {
     (void)state;
@@ -319,6 +399,7 @@ int main(void)
         cmocka_unit_test(flags_are_paths_or_dashes),
         cmocka_unit_test(a_file_that_names_exporters_has_only_those),
         cmocka_unit_test(values_come_from_files),
+        cmocka_unit_test(every_type_comes_from_a_file),
         cmocka_unit_test(files_have_a_limit),
         cmocka_unit_test(memory_follows_the_cgroup),
         cmocka_unit_test(nothing_is_as_good_as_not_given),

@@ -1,6 +1,7 @@
 // What is told of wrong settings: each mistake alone, and a whole bad file at once, in its order.
 #include "base/settings_load.h"
 
+#include "base/settings_table.h"
 #include "settings_fixture.h"
 
 #include <setjmp.h>
@@ -99,7 +100,7 @@ static void names_outside_the_file_are_checked(void **state)
                            "SLUICE_MAX_DELAY=soon",
                            "SLUICE_RESOURCE=a",
                            "SLUICE_SERVICE_HOST=k8s",
-                           "SLUICE_OTLP_HEADERS=a=%zz",
+                           "SLUICE_OTLP_HEADERS=a=hush%zz",
                            NULL};
     const struct settings_flag flags[] = {
         {"--max-dely", "max-dely", "1s", false},
@@ -115,9 +116,11 @@ static void names_outside_the_file_are_checked(void **state)
     assert_true(has_mistake(&l, "SLUICE_BACKUP_BROKERS: no exporter has the name \"backup\"; there "
                                 "are: kafka, otlp"));
     assert_true(has_mistake(&l, "SLUICE_MAX_DELAY: max_delay: \"soon\" is not a duration"));
-    assert_true(has_mistake(&l, "SLUICE_RESOURCE: resource: \"a\" is not a list of key=value"));
+    assert_true(has_mistake(
+        &l, "SLUICE_RESOURCE: resource: the text of 1 bytes is not a list of key=value"));
     assert_true(has_mistake(&l, "SLUICE_SERVICE_HOST: not a setting; ignored"));
-    assert_true(has_mistake(&l, "SLUICE_OTLP_HEADERS: exporters.otlp.headers: \"a=%zz\" has a %"));
+    assert_true(has_mistake(
+        &l, "SLUICE_OTLP_HEADERS: exporters.otlp.headers: the text of 9 bytes has a %"));
     assert_true(has_mistake(&l, "--max-dely: no such setting; did you mean \"--max-delay\"?"));
     assert_true(
         has_mistake(&l, "--set kafka.topik: no such setting; did you mean \"kafka.topic\"?"));
@@ -132,19 +135,79 @@ static void secrets_are_never_told(void **state)
     (void)state;
     struct loaded l = load_text("exporters: {otlp: {headers: {authorization: [hush]}}, \n"
                                 "  kafka: {properties: {sasl.password_file: /nonexistent/hush}}}");
-    char *environment[] = {"SLUICE_KAFKA_PROPERTIES_SASL_PASSWORD=hush", "SLUICE_MAX_LINE=1", NULL};
+    char *environment[] = {"SLUICE_KAFKA_PROPERTIES_SASL_PASSWORD=hush",
+                           "SLUICE_OTLP_ENDPOINT=http://user:hush@host:1/",
+                           "SLUICE_KAFKA_BROKERS=user:hush@host:1",
+                           "SLUICE_KAFKA_PROPERTIES=sasl.password=hush%zz",
+                           "SLUICE_OTLP_HEADERS=x-team=hush,y",
+                           "SLUICE_MAX_LINE=1",
+                           NULL};
     struct loaded e = load_input((struct settings_input){.environment = environment});
     const struct loaded *both[] = {&l, &e};
     for (size_t b = 0; b < 2; b++) {
-        assert_true(both[b]->mistakes.errors > 0);
+        assert_int_equal(both[b]->mistakes.errors, b ? 5 : 2);
         for (size_t i = 0; i < both[b]->mistakes.count; i++) {
             const char *text = both[b]->mistakes.items[i].text;
             // The name of the file is no secret; its content would be.
             assert_true(!strstr(text, "hush") || strstr(text, "/nonexistent/hush"));
         }
     }
+    assert_true(has_mistake(&e, "endpoint: \"http://(hidden)@host:1/\" is not usable"));
     unload(&l);
     unload(&e);
+}
+
+static void names_that_hold_secrets_are_known(void **state)
+{
+    (void)state;
+    static const char *const secrets[] = {
+        "exporters.kafka.properties.sasl.password",
+        "exporters.kafka.properties.ssl.key.password",
+        "exporters.kafka.properties.ssl.keystore.password",
+        "exporters.kafka.properties.ssl.key.pem",
+        "exporters.kafka.properties.sasl.oauthbearer.client.secret",
+        "exporters.kafka.properties.sasl.oauthbearer.config",
+        "exporters.kafka.headers.tenant",
+        "exporters.otlp.headers.x-honeycomb-team",
+        "exporters.otlp.headers.Authorization",
+        "resource.api.token",
+    };
+    static const char *const open[] = {"exporters.kafka.brokers", "exporters.otlp.endpoint",
+                                       "exporters.kafka.properties.sasl.username", "log_level"};
+    for (size_t i = 0; i < sizeof secrets / sizeof *secrets; i++)
+        assert_true(setting_is_secret(secrets[i]));
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++)
+        assert_false(setting_is_secret(open[i]));
+}
+
+static void brackets_in_each_other_have_a_limit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *part, *at;
+        unsigned times;
+    } shapes[] = {
+        {"[", "s.yaml:1:17: more than 16 levels of mappings and lists", 100000},
+        {"{a: ", "s.yaml:1:65: more than 16 levels", 100000},
+        {"a: [", "more than 16 levels", 30000},
+        {"- ", "more than 16 levels", 50000},
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        size_t size = strlen(shapes[i].part);
+        char *yaml = calloc(shapes[i].times, size + 1);
+        assert_non_null(yaml);
+        for (unsigned n = 0; n < shapes[i].times; n++)
+            memcpy(yaml + n * size, shapes[i].part, size);
+        struct loaded l = load_text(yaml); // minutes, if it is read to its end
+        assert_true(has_mistake(&l, shapes[i].at));
+        unload(&l);
+        free(yaml);
+    }
+    // Brackets in texts are no levels.
+    struct loaded l =
+        load_text("resource: {a: '[[[[[[[[[[[[[[[[[[[[[[[['}\n# [[[[[[[[[[[[[[[[[[[[[[\n");
+    assert_int_equal(l.result, 0);
+    unload(&l);
 }
 
 static void too_many_mistakes_are_counted(void **state)
@@ -189,6 +252,8 @@ int main(void)
         cmocka_unit_test(each_mistake_is_told),
         cmocka_unit_test(names_outside_the_file_are_checked),
         cmocka_unit_test(secrets_are_never_told),
+        cmocka_unit_test(names_that_hold_secrets_are_known),
+        cmocka_unit_test(brackets_in_each_other_have_a_limit),
         cmocka_unit_test(too_many_mistakes_are_counted),
         cmocka_unit_test(a_bad_file_is_told_at_once),
     };
