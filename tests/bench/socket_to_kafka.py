@@ -46,13 +46,13 @@ def measure(options, socket, pid, delivered):
     return {"cpu_us": (after - cpu) * 1e6 / options.records, "rate": options.records / seconds, "peak_mib": peak / 1024}
 
 
-def run_agent(options, topic):
+def run_agent(options, topic, mode="ecs"):
     folder = tempfile.mkdtemp(prefix="sluice-bench-")
     agent = Agent(f"{options.build}/agent/sluice", folder, f"""
 max_delay: 20ms
 service: {{name: bench}}
 exporters:
-  kafka: {{type: kafka, brokers: "{options.brokers}", topic: {topic}, when_full: block,
+  kafka: {{type: kafka, brokers: "{options.brokers}", topic: {topic}, mode: {mode}, when_full: block,
           properties: {{compression.type: lz4, linger.ms: "20"}}}}
 routes:
   logs: {{signals: [logs], exporters: [kafka]}}
@@ -125,10 +125,10 @@ def main():
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="sluice-bench-documents-")
     documents = os.path.join(folder, "documents.ndjson")
-    results = {"sluice": [], "raw relay": [], "twin relay": []}
+    results = {"sluice": [], "sluice, mode lines": [], "raw relay": [], "twin relay": []}
     try:
         for turn in range(options.rounds):
-            topics = [f"bench-{os.getpid()}-{turn}-{k}" for k in range(3)]
+            topics = [f"bench-{os.getpid()}-{turn}-{k}" for k in range(4)]
             for topic in topics:
                 create(options.brokers, topic)
             results["sluice"].append(run_agent(options, topics[0]))
@@ -136,6 +136,7 @@ def main():
                 size = write_documents(options, topics[0], documents)
                 print(f"{options.records:,} lines of {options.bytes} bytes become documents of {size:.0f} bytes;"
                       f" {options.rounds} rounds\n")
+            results["sluice, mode lines"].append(run_agent(options, topics[3], "lines"))
             results["raw relay"].append(run_relay(options, topics[1]))
             results["twin relay"].append(run_relay(options, topics[2], documents))
         table(results)
