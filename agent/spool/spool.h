@@ -53,12 +53,11 @@ struct spool_config {
 // goes on behind. Returns 0, -EINVAL (sizes), -ENOTSUP (level `node`), -ENOMEM, -EWOULDBLOCK
 // (another process has the folder), -errno of the folder, or what the exporter's start says.
 int spool_log_new(struct spool_log **out, const struct spool_config *config);
-// The exporter must have given everything back (its ops->free ran, or it never took anything). What
-// has no verdict stays in the folder, where there is one.
+// The exporter must have given everything back. What has no verdict stays in the folder, if any.
 void spool_log_free(struct spool_log *log);
 
-// How to send it again as it was. Views, copied at commit.
-// Together at most SPOOL_RESEND_MAX bytes; of a longer one only the topic is kept.
+// How to send it again as it was. Views, copied at commit. Of one longer than this only the topic
+// is kept.
 #define SPOOL_RESEND_MAX 4096
 struct spool_resend {
     struct slice topic;

@@ -13,10 +13,10 @@ struct behind behind;
 Sluice__Native__AckLevel asked; // by the next greeting
 bool resent;                    // the next runs say so
 
-int decode_resource_run(struct decoder *decoder, const struct resource_run *run, uint32_t *records,
+int decode_resource_run(struct decoder *by, const struct resource_run *run, uint32_t *records,
                         uint32_t *rejected)
 {
-    (void)decoder;
+    (void)by;
     if (behind.answer != 0) {
         *records = *rejected = behind.answer == DECODE_MALFORMED ? run->records : 0;
         return behind.answer;
