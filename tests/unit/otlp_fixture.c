@@ -261,7 +261,8 @@ void fixture_start(struct fixture *fixture, struct otlp_exporter_config config)
     config.name = "otlp";
     config.endpoint = fixture->collector.endpoint;
     config.loop = fixture->loop;
-    config.clock = clock_system();
+    if (!config.clock)
+        config.clock = clock_system();
     config.book = books_add_exporter(&fixture->books, "otlp");
     assert_int_equal(otlp_exporter_new(&fixture->exporter, &config), 0);
     struct verdict_sink sink = {sink_verdict, fixture};
@@ -336,6 +337,14 @@ size_t times_taken(struct fixture *fixture, size_t position, enum signal_kind si
     for (const char *at = text; at && (at = strstr(at, needle)); at += size)
         times += at == text || at[-1] == ';';
     return times;
+}
+
+size_t collector_open(const struct collector *collector)
+{
+    size_t open = 0;
+    for (size_t i = 0; i < COLLECTOR_CONNECTIONS; i++)
+        open += collector->connections[i] != NULL;
+    return open;
 }
 
 struct exporter_book *fixture_book(struct fixture *fixture)

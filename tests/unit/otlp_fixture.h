@@ -97,6 +97,8 @@ void assert_all(struct fixture *fixture, size_t count, enum verdict_kind kind);
 size_t times_taken(struct fixture *fixture, size_t position, enum signal_kind signal);
 struct exporter_book *fixture_book(struct fixture *fixture);
 
+size_t collector_open(const struct collector *collector); // connections
+
 void collector_listen(struct collector *collector);
 void collector_listen_tcp(struct collector *collector, const char *host);
 // As that, with https and collector->tls.
