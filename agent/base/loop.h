@@ -18,7 +18,7 @@ struct evdns_base;
 
 // Storage for one libevent event, so that a watcher needs no allocation of its own.
 struct loop_event {
-    _Alignas(16) unsigned char storage[160];
+    _Alignas(16) unsigned char storage[128];
     bool assigned;
 };
 

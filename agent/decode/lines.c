@@ -291,11 +291,13 @@ enum decode_stop decode_lines(struct decoder *decoder, struct line_state *state,
         bool whole = line_end < stop;
         size_t size = (size_t)(line_end - at);
         if (!state->skipping) {
-            bool cut = size > decoder->config.max_line;
+            bool cut = size > decoder->config.max_line || (!whole && state->cut_now);
             if (!whole && !cut && !end)
                 break;
+            if (size > decoder->config.max_line)
+                size = decoder->config.max_line;
             if (cut)
-                size = utf8_cut(at, decoder->config.max_line);
+                size = utf8_cut(at, size);
             if (!take_line(&walk, slice_of(at, size), cut))
                 return blocked(&walk, data, consumed);
             state->skipping = cut;
@@ -307,6 +309,7 @@ enum decode_stop decode_lines(struct decoder *decoder, struct line_state *state,
             state->skipping = false;
         *consumed = (size_t)(at - data.data);
     }
+    state->cut_now = false;
     return settle(&walk, end) ? DECODE_MORE : blocked(&walk, data, consumed);
 }
 

@@ -1,95 +1,38 @@
-// Reads, feeds, writes and pauses one connection.
+// Reads, feeds and pauses one connection.
 //
 // All reads of all connections go through one shared buffer: what a connection has not consumed is
-// kept in a chunk of its own only until its next read, so an idle connection holds none. A turn
-// reads at most READ_SIZE bytes of one connection; the loop then serves the others.
+// kept in a buffer of its own only until its rest has come, so an idle connection holds none. A
+// turn reads at most READ_SIZE bytes of one connection; the loop then serves the others.
 #include "receive/connection.h"
 
-#include "base/clock.h"
 #include "base/error.h"
-#include "base/own_log.h"
+#include "receive/connection_answers.h"
 #include "receive/dialect.h"
+#include "receive/receive_state.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_SIZE ((size_t)64 << 10)
-#define KEPT_CHUNK ((size_t)16 << 10)
 #define SWEEP_READS 64
 #define FDS_MAX 16
 
-static void connection_step(struct connection *connection);
-
-static void check(const struct connection *connection)
-{
-    assert(connection->magic == CONNECTION_MAGIC);
-    assert(connection->kept_size <= connection->kept_capacity);
-}
-
-static void forget_kept(struct connection *connection)
-{
-    struct receive *receive = connection->receive;
-    size_t spare = sizeof receive->pool / sizeof receive->pool[0];
-    if (connection->kept && connection->kept_capacity == KEPT_CHUNK && receive->pooled < spare)
-        receive->pool[receive->pooled++] = connection->kept;
-    else
-        free(connection->kept);
-    connection->kept = NULL;
-    connection->kept_size = connection->kept_capacity = 0;
-}
-
-// Room for `size` bytes of kept; keeps what is there.
-static int grow_kept(struct connection *connection, size_t size)
-{
-    struct receive *receive = connection->receive;
-    if (size <= connection->kept_capacity)
-        return 0;
-    if (!connection->kept && size <= KEPT_CHUNK && receive->pooled > 0) {
-        connection->kept = receive->pool[--receive->pooled];
-        connection->kept_capacity = KEPT_CHUNK;
-        return 0;
-    }
-    size_t capacity = KEPT_CHUNK;
-    while (capacity < size)
-        capacity *= 2;
-    uint8_t *grown = realloc(connection->kept, capacity);
-    if (!grown)
-        return -ENOMEM;
-    connection->kept = grown;
-    connection->kept_capacity = capacity;
-    return 0;
-}
-
-static int keep(struct connection *connection, const uint8_t *data, size_t size)
-{
-    if (size == 0) {
-        forget_kept(connection);
-        return 0;
-    }
-    if (connection->kept && data >= connection->kept &&
-        data < connection->kept + connection->kept_capacity) {
-        memmove(connection->kept, data, size);
-        connection->kept_size = size;
-        return 0;
-    }
-    int r = grow_kept(connection, size);
-    if (r < 0)
-        return r;
-    assert(connection->kept);
-    memcpy(connection->kept, data, size);
-    connection->kept_size = size;
-    return 0;
-}
-
-static void arm(struct connection *connection)
+void connection_arm(struct connection *connection)
 {
     unsigned events = connection->unsent_size > 0 ? LOOP_WRITE : 0;
+    bool paused = connection->end || connection->blocked || connection->starved;
     // Who does not read our answers is not read either: that bounds what we hold for him.
-    if (!connection->end && !connection->blocked && !connection->closing && events == 0)
+    if (!paused && !connection->closing && events == 0)
         events = LOOP_READ;
     loop_io_start(connection->receive->config.loop, &connection->io, connection->fd, events);
+}
+
+void connection_count_closed(struct connection *connection, enum close_reason reason)
+{
+    if (!connection->counted)
+        connection->receive->config.book->closed[reason]++;
+    connection->counted = true;
 }
 
 // Closes once what is left has been written. False where it was freed at once.
@@ -100,119 +43,100 @@ static bool finish(struct connection *connection)
         connection_free(connection);
         return false;
     }
-    arm(connection);
+    connection_arm(connection);
     return true;
 }
 
-static int keep_unsent(struct connection *connection, const uint8_t *data, size_t size)
+static void start_timer(struct connection *connection, enum timer_use use, uint64_t after_ns)
 {
-    uint8_t *grown = realloc(connection->unsent, connection->unsent_size + size);
-    if (!grown)
-        return -ENOMEM;
-    memcpy(grown + connection->unsent_size, data, size);
-    connection->unsent = grown;
-    connection->unsent_size += size;
-    return 0;
+    connection->timer_use = use;
+    loop_timer_start(connection->receive->config.loop, &connection->timer, after_ns);
 }
 
-// Writes what the socket takes. 0, or -errno where the connection is dead.
-static int write_some(int fd, const uint8_t *data, size_t size, size_t *written)
+static void stop_timer(struct connection *connection, enum timer_use use)
 {
-    *written = 0;
-    while (*written < size) {
-        ssize_t n = send(fd, data + *written, size - *written, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return errno == EAGAIN ? 0 : error_from_errno();
-        *written += (size_t)n;
-    }
-    return 0;
-}
-
-static int flush_unsent(struct connection *connection)
-{
-    size_t written;
-    int r = write_some(connection->fd, connection->unsent, connection->unsent_size, &written);
-    if (r < 0)
-        return r;
-    memmove(connection->unsent, connection->unsent + written, connection->unsent_size - written);
-    connection->unsent_size -= written;
-    if (connection->unsent_size == 0) {
-        free(connection->unsent);
-        connection->unsent = NULL;
-    }
-    return 0;
-}
-
-// A peer that closed without reading its answers: they are dropped, what it has sent still counts.
-static void fall_mute(struct connection *connection)
-{
-    free(connection->unsent);
-    connection->unsent = NULL;
-    connection->unsent_size = 0;
-    connection->mute = true;
-}
-
-// Pulls the door's output; a peer that does not read holds at most one piece of it. 0 or -ENOMEM.
-static int flush_output(struct connection *connection)
-{
-    const uint8_t *data;
-    size_t size, written;
-    while (connection->unsent_size == 0 && connection->door && connection->door->output &&
-           (size = connection->door->output(connection, &data)) > 0) {
-        if (connection->mute)
-            continue;
-        if (write_some(connection->fd, data, size, &written) < 0)
-            fall_mute(connection);
-        else if (written < size && keep_unsent(connection, data + written, size - written) < 0)
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-static bool is_lines(const struct connection *connection)
-{
-    return connection->door && (connection->door->dialect == DIALECT_LINES ||
-                                connection->door->dialect == DIALECT_SYSLOG);
+    if (connection->timer_use == use)
+        loop_timer_stop(&connection->timer);
 }
 
 static void unblock(struct connection *connection)
 {
     connection->blocked = false;
-    loop_timer_stop(&connection->block_timer);
-    loop_defer(connection->receive->config.loop, &connection->again);
+    stop_timer(connection, TIMER_BLOCK);
+    connection_resume(connection);
 }
 
 static void room_again(struct room_waiter *waiter)
 {
-    struct connection *connection =
-        (struct connection *)((char *)waiter - offsetof(struct connection, waiter));
-    check(connection);
-    if (is_lines(connection))
+    struct connection *connection = CONNECTION_OF(waiter, waiter);
+    connection_check(connection);
+    if (connection_is_lines(connection))
         connection->state.lines.expired = false;
     if (connection->blocked)
         unblock(connection);
-}
-
-static void block_expired(struct loop_timer *timer)
-{
-    struct connection *connection =
-        (struct connection *)((char *)timer - offsetof(struct connection, block_timer));
-    check(connection);
-    connection->state.lines.expired =
-        true; // from now on this door sheds, until there is room again
-    unblock(connection);
 }
 
 static void block(struct connection *connection)
 {
     struct receive *receive = connection->receive;
     connection->blocked = true;
+    connection_memory_excuse(connection);
     decoder_wait(receive->config.decoder, &connection->waiter);
-    if (is_lines(connection))
-        loop_timer_start(receive->config.loop, &connection->block_timer,
-                         receive->config.block_for_ns);
+    if (connection_is_lines(connection))
+        start_timer(connection, TIMER_BLOCK, receive->config.block_for_ns);
+}
+
+// A record that waits for the rest of its stack trace does so for a while only.
+static void await_join(struct connection *connection)
+{
+    if (!connection_is_lines(connection))
+        return;
+    if (line_state_pending(&connection->state.lines))
+        start_timer(connection, TIMER_JOIN, connection->receive->config.join_for_ns);
+    else
+        stop_timer(connection, TIMER_JOIN);
+}
+
+static void join_over(struct connection *connection)
+{
+    struct decoder *decoder = connection->receive->config.decoder;
+    if (connection->blocked || decode_lines_flush(decoder, &connection->state.lines) == DECODE_MORE)
+        return;
+    block(connection); // and waits again once it goes on
+    connection_arm(connection);
+}
+
+// The peer reads nothing: its answers are dropped. What it has sent by now still counts.
+static void unread_over(struct connection *connection)
+{
+    struct receive *receive = connection->receive;
+    hint(&receive->hints, CLOSE_UNREAD,
+         "a client (uid %ld) did not read our answers for %u s; it must read what is sent to it",
+         (long)connection->uid, (unsigned)(receive->unread_ns / NS_PER_S));
+    connection_count_closed(connection, CLOSE_UNREAD);
+    connection_answers_drop(connection);
+    if (connection->closing)
+        connection_free(connection);
+    else
+        connection_sweep(connection);
+}
+
+static void timer_expired(struct loop_timer *timer)
+{
+    struct connection *connection = CONNECTION_OF(timer, timer);
+    connection_check(connection);
+    switch (connection->timer_use) {
+    case TIMER_BLOCK: // from now on this door sheds, until there is room again
+        connection->state.lines.expired = true;
+        unblock(connection);
+        break;
+    case TIMER_JOIN:
+        join_over(connection);
+        break;
+    case TIMER_UNREAD:
+        unread_over(connection);
+        break;
+    }
 }
 
 // The door of these first bytes. 0, DIALECT_UNDECIDED or -errno.
@@ -222,9 +146,9 @@ static int choose_door(struct connection *connection, struct slice first)
     int r = dialect_guess(first, connection->end, &guess);
     if (r != 0)
         return r;
-    connection->door = door_for(connection->receive, &guess);
+    link_remove(&connection->place); // among the undecided
+    connection->door = door_for(connection, &guess);
     connection->receive->config.book->connections[guess.dialect]++;
-    memset(&connection->state, 0, sizeof connection->state);
     return connection->door->open ? connection->door->open(connection) : 0;
 }
 
@@ -238,20 +162,22 @@ static bool feed(struct connection *connection, const uint8_t *data, size_t size
     if (r == 0)
         stop = connection->door->feed(connection, slice, connection->end, &consumed);
     assert(consumed <= size);
-    if (r >= 0)
-        r = flush_output(connection);
-    if (r >= 0)
-        r = keep(connection, data + consumed, size - consumed);
-    if (r < 0) {
-        connection->unsent_size = 0;
-        return finish(connection);
-    }
     if (stop == DECODE_BLOCKED)
         block(connection);
-    else if (stop == DECODE_CLOSE || connection->end) {
+    if (r >= 0)
+        r = connection_answers_pull(connection);
+    if (r >= 0)
+        r = connection_memory_keep(connection, size ? data + consumed : NULL, size - consumed,
+                                   consumed > 0);
+    if (r < 0) {
+        connection_answers_drop(connection);
         return finish(connection);
     }
-    arm(connection);
+    if (stop == DECODE_CLOSE || (connection->end && !connection->blocked))
+        return finish(connection);
+    if (!connection->blocked)
+        await_join(connection);
+    connection_arm(connection);
     return true;
 }
 
@@ -289,24 +215,30 @@ static ssize_t receive_bytes(struct connection *connection, uint8_t *data, size_
     return n;
 }
 
-// One read, into the shared buffer behind what was kept, or (where that is much) straight behind
-// it.
-static bool read_once(struct connection *connection)
+// Into the shared buffer behind what was kept, or (where that is much) straight behind it.
+bool connection_read(struct connection *connection)
 {
     struct receive *receive = connection->receive;
     uint8_t *data = receive->buffer;
+    size_t size = connection_memory_grant(connection);
+    if (size == 0) {
+        connection_arm(connection);
+        return true;
+    }
     size_t kept = connection->kept_size;
-    if (kept > KEPT_CHUNK) {
-        if (grow_kept(connection, kept + READ_SIZE) < 0) {
+    if (kept > KEPT_COPIED) {
+        if (connection_memory_extend(connection, size) < 0)
             return finish(connection);
-        }
         data = connection->kept;
     } else if (kept > 0) {
         memcpy(data, connection->kept, kept);
     }
-    ssize_t n = receive_bytes(connection, data + kept, READ_SIZE);
-    if (n < 0 && errno == EAGAIN)
+    ssize_t n = receive_bytes(connection, data + kept, size);
+    if (n < 0 && errno == EAGAIN) {
+        connection_memory_keep(connection, connection->kept, kept, false);
+        connection_arm(connection);
         return true;
+    }
     if (n <= 0)
         connection->end = true; // a reset also ends the stream: what came before it counts
     else
@@ -316,94 +248,93 @@ static bool read_once(struct connection *connection)
 
 static void connection_ready(struct loop_io *io, unsigned events)
 {
-    struct connection *connection =
-        (struct connection *)((char *)io - offsetof(struct connection, io));
-    check(connection);
-    if (events & LOOP_WRITE) {
-        int r = 0;
-        if (flush_unsent(connection) < 0)
-            fall_mute(connection);
-        if (connection->unsent_size == 0)
-            r = flush_output(connection);
-        if (r < 0)
-            connection->unsent_size = 0;
-        if (r < 0 || (connection->closing && connection->unsent_size == 0)) {
-            connection_free(connection);
-            return;
-        }
-        arm(connection);
+    struct connection *connection = CONNECTION_OF(io, io);
+    connection_check(connection);
+    if (!(events & LOOP_WRITE)) {
+        connection_read(connection);
         return;
     }
-    read_once(connection);
+    int r = connection_answers_write(connection);
+    if (r < 0)
+        connection_answers_drop(connection);
+    if (r < 0 || (connection->closing && connection->unsent_size == 0))
+        connection_free(connection);
+    else
+        connection_arm(connection);
 }
 
-// Goes on with what is kept, after a pause.
-static void connection_step(struct connection *connection)
+bool connection_cut(struct connection *connection)
 {
-    if (connection->blocked || connection->closing)
-        return;
-    feed(connection, connection->kept, connection->kept_size);
+    assert(connection_is_lines(connection) && !connection->blocked && !connection->starved);
+    connection->state.lines.cut_now = true;
+    return feed(connection, connection->kept, connection->kept_size);
 }
 
-static void run_again(struct loop_deferred *deferred)
+bool connection_end(struct connection *connection)
 {
-    struct connection *connection =
-        (struct connection *)((char *)deferred - offsetof(struct connection, again));
-    check(connection);
-    connection_step(connection);
+    connection->end = true;
+    if (!connection->blocked)
+        return feed(connection, connection->kept, connection->kept_size);
+    connection_arm(connection); // it ends when there is room
+    return true;
 }
 
-int connection_new(struct receive *receive, int fd)
+void connection_resume(struct connection *connection)
+{
+    struct receive *receive = connection->receive;
+    if (connection->starved)
+        return; // goes on anyway
+    link_append(&receive->resumed, &connection->queue);
+    loop_defer(receive->config.loop, &receive->resume);
+}
+
+void connection_step(struct connection *connection)
+{
+    connection_check(connection);
+    link_remove(&connection->queue);
+    if (!connection->blocked && !connection->closing)
+        feed(connection, connection->kept, connection->kept_size);
+}
+
+int connection_new(struct receive *receive, int fd, const struct ucred *peer)
 {
     struct connection *connection = calloc(1, sizeof *connection);
     if (!connection) {
         close(fd);
         return -ENOMEM;
     }
-    struct ucred peer;
-    socklen_t size = sizeof peer;
     connection->magic = CONNECTION_MAGIC;
     connection->receive = receive;
     connection->fd = fd;
-    connection->uid = (uid_t)-1;
-    connection->gid = (gid_t)-1;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0) {
-        connection->uid = peer.uid;
-        connection->gid = peer.gid;
-    }
+    connection->uid = peer->uid;
+    connection->gid = peer->gid;
     connection->io.ready = connection_ready;
     connection->waiter.room = room_again;
-    connection->block_timer.expired = block_expired;
-    connection->again.run = run_again;
-    connection->next = receive->connections;
-    if (connection->next)
-        connection->next->previous = connection;
-    receive->connections = connection;
+    connection->timer.expired = timer_expired;
+    connection->since_ns = clock_monotonic(receive->config.clock);
+    link_append(&receive->connections, &connection->all);
+    link_append(&receive->undecided, &connection->place);
     receive->open++;
     receive->config.book->open++;
-    arm(connection);
+    connection_arm(connection);
     return 0;
 }
 
 void connection_free(struct connection *connection)
 {
-    check(connection);
+    connection_check(connection);
     struct receive *receive = connection->receive;
     loop_io_stop(&connection->io);
-    loop_timer_stop(&connection->block_timer);
-    loop_deferred_stop(&connection->again);
+    loop_timer_stop(&connection->timer);
     decoder_wait_cancel(receive->config.decoder, &connection->waiter);
     if (connection->door && connection->door->close)
         connection->door->close(connection);
-    forget_kept(connection);
-    free(connection->unsent);
+    connection_answers_drop(connection);
+    connection_memory_leave(connection);
+    connection_memory_give(receive, connection->state_charged);
+    link_remove(&connection->queue);
+    link_remove(&connection->all);
     close(connection->fd);
-    if (connection->previous)
-        connection->previous->next = connection->next;
-    else
-        receive->connections = connection->next;
-    if (connection->next)
-        connection->next->previous = connection->previous;
     receive->open--;
     receive->config.book->open--;
     connection->magic = 0;
@@ -416,25 +347,35 @@ void connection_free(struct connection *connection)
 static bool shed_blocked(struct connection *connection)
 {
     connection->blocked = false;
-    loop_timer_stop(&connection->block_timer);
-    if (!is_lines(connection))
-        return true;
+    stop_timer(connection, TIMER_BLOCK);
     connection->state.lines.expired = true;
     return feed(connection, connection->kept, connection->kept_size);
 }
 
-void connection_sweep(struct connection *connection)
+bool connection_drink(struct connection *connection)
 {
-    const uint64_t *bytes = &connection->receive->config.book->bytes;
-    bool open = !connection->blocked || shed_blocked(connection);
+    struct receive *receive = connection->receive;
+    const uint64_t *bytes = &receive->config.book->bytes;
+    connection_memory_unstarve(connection);
+    receive->memory.unlimited = true; // of one connection at a time, and soon over
+    bool open = true;
     for (int i = 0; open && i < SWEEP_READS; i++) {
         uint64_t before = *bytes;
         if (connection->blocked || connection->closing || connection->end)
             break;
-        open = read_once(connection);
+        open = connection_read(connection);
         if (*bytes == before)
             break;
     }
-    if (open)
-        connection_free(connection);
+    receive->memory.unlimited = false;
+    return open;
+}
+
+bool connection_sweep(struct connection *connection)
+{
+    if (connection->blocked && connection_is_lines(connection) && !shed_blocked(connection))
+        return false;
+    if (!connection_drink(connection))
+        return false;
+    return connection->closing || connection_end(connection);
 }

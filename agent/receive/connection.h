@@ -8,11 +8,13 @@
 #include "base/loop.h"
 #include "base/room_waiter.h"
 #include "decode/decode.h"
+#include "receive/link.h"
 #include "receive/receive.h"
 
-#include <sys/socket.h>
+#include <assert.h>
 
 #define CONNECTION_MAGIC 0x636f6e6eu
+#define KEPT_COPIED ((size_t)16 << 10) // kept bytes up to this are copied before the next read
 
 struct connection;
 struct grpc_server;
@@ -29,56 +31,90 @@ struct door {
     void (*close)(struct connection *connection); // may be NULL
 };
 
+// What a connection's only timer is for now: no two of them are ever wanted at once.
+enum timer_use {
+    TIMER_BLOCK,  // lines that wait for room in a log
+    TIMER_JOIN,   // a line that waits for the rest of its stack trace
+    TIMER_UNREAD, // an answer that the peer does not read
+};
+
 struct connection {
     unsigned magic;
     int fd;
     struct receive *receive;
-    struct connection *next, *previous;
-    struct loop_io io;
     const struct door *door; // NULL while the first bytes are undecided
-    uid_t uid;
-    gid_t gid;
-    uint8_t *kept; // read and not consumed; from receive's pool or malloc
+    struct link all;
+    struct link place;   // among the undecided, or among those that hold an unfinished item
+    struct link queue;   // starved, or to be resumed
+    uint64_t since_ns;   // at its place
+    uint64_t starved_ns; // since when
+    uint8_t *kept;       // read and not consumed
     size_t kept_size, kept_capacity;
-    uint8_t *unsent; // what the socket would not take
+    size_t charged;  // to read_bytes, for kept
+    uint8_t *unsent; // what the socket would not take; charged to read_bytes
     size_t unsent_size;
-    bool end;     // the peer has closed its side
+    size_t state_charged; // to read_bytes, for what the door's state holds
+    uid_t uid;            // of a peer on the Unix socket
+    gid_t gid;
+    bool end;     // the peer has closed its side, or is to be read no more
     bool mute;    // it takes no more answers; what it has sent still counts
     bool blocked; // waits for room in a log
+    bool starved; // waits for memory
     bool closing; // write what is left, then close
+    bool counted; // as closed by us
+    enum timer_use timer_use;
     struct room_waiter waiter;
-    struct loop_timer block_timer;
-    struct loop_deferred again; // goes on with what is kept
+    struct loop_io io;
+    struct loop_timer timer;
     union {
         struct line_state lines;
-        struct native_state native;
+        struct native_state *native;
         struct grpc_server *grpc;
     } state;
 };
 
-struct receive {
-    struct receive_config config;
-    struct listener *socket, *otlp;
-    struct connection *connections;
-    size_t open;
-    uint8_t *buffer; // shared by all reads
-    size_t buffer_size;
-    uint8_t *pool[64]; // spare kept-buffers of KEPT_CHUNK bytes
-    unsigned pooled;
-    void (*idle)(void *ctx);
-    void *idle_ctx;
-    uint64_t hinted_ns[8]; // when each kind of hint was last logged
-};
+#define CONNECTION_OF(pointer, member)                                                             \
+    ((struct connection *)((char *)(pointer)-offsetof(struct connection, member)))
 
-// Takes fd over. 0 or -errno (fd closed).
-int connection_new(struct receive *receive, int fd);
+static inline void connection_check(const struct connection *connection)
+{
+    assert(connection->magic == CONNECTION_MAGIC);
+    assert(connection->kept_size <= connection->kept_capacity);
+}
+
+// Lines can end an unfinished item at any byte; nothing else can.
+static inline bool connection_is_lines(const struct connection *connection)
+{
+    return connection->door && (connection->door->dialect == DIALECT_LINES ||
+                                connection->door->dialect == DIALECT_SYSLOG);
+}
+
+// Takes fd over. peer: who it is, or ids of -1. 0 or -errno (fd closed).
+struct ucred;
+int connection_new(struct receive *receive, int fd, const struct ucred *peer);
 void connection_free(struct connection *connection);
-// Reads what the socket still holds, bounded, and frees it; for the end of a
-// drain.
-void connection_sweep(struct connection *connection);
+// Reads what the socket holds, bounded. False where it was freed.
+bool connection_drink(struct connection *connection);
+// Reads that, and ends it. False where it was freed; else it is when its frames got room, or its
+// answers were read.
+bool connection_sweep(struct connection *connection);
+// Counts why we close it: once, the first reason.
+void connection_count_closed(struct connection *connection, enum close_reason reason);
+
+// Watches the socket for what the connection's state asks for.
+void connection_arm(struct connection *connection);
+// Goes on in a later turn with what is kept, and then with what the socket has.
+void connection_resume(struct connection *connection);
+void connection_step(struct connection *connection); // that later turn
+// One read, as much as there is memory for, to the door. False where it was freed.
+bool connection_read(struct connection *connection);
+// Ends an unfinished line here, marked truncated. False where it was freed.
+bool connection_cut(struct connection *connection);
+// Ends the stream here, as if the peer had: what was read counts. False where it was freed.
+bool connection_end(struct connection *connection);
 
 // The door of a dialect, for what it was guessed from.
 struct dialect_guess;
-const struct door *door_for(struct receive *receive, const struct dialect_guess *guess);
+const struct door *door_for(struct connection *connection, const struct dialect_guess *guess);
 
 #endif

@@ -2,6 +2,7 @@
 #include "receive/doors.h"
 
 #include "receive/connection.h"
+#include "receive/receive_state.h"
 
 #include "base/clock.h"
 #include "decode/decode_otlp.h"

@@ -3,18 +3,23 @@
 
 #include "base/own_log.h"
 #include "receive/connection.h"
+#include "receive/connection_answers.h"
 #include "receive/listener.h"
+#include "receive/receive_state.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define BUFFER_SIZE ((size_t)(64 + 16) << 10) // one read behind one kept chunk, see connection.c
+#define RESUMED_PER_TURN 64
 
-static void accepted(void *ctx, int fd)
+static void accepted_local(void *ctx, int fd)
 {
-    struct receive *receive = ctx;
-    if (connection_new(receive, fd) < 0)
-        own_log(OWN_ERROR, "connection_refused", "out of memory: a connection was closed");
+    admission_accept(ctx, fd, true);
+}
+
+static void accepted_tcp(void *ctx, int fd)
+{
+    admission_accept(ctx, fd, false);
 }
 
 static void free_listener(struct listener **listener)
@@ -39,10 +44,43 @@ static int open_listeners(struct receive *receive, struct listener_error *error)
     if (r == 0 && *config->otlp_listen)
         r = listener_open_tcp(receive->otlp, config->otlp_listen, error);
     if (r == 0)
-        r = listener_start(receive->socket, config->loop, accepted, receive);
+        r = listener_start(receive->socket, config->loop, accepted_local, receive);
     if (r == 0 && receive->otlp->fd >= 0)
-        r = listener_start(receive->otlp, config->loop, accepted, receive);
+        r = listener_start(receive->otlp, config->loop, accepted_tcp, receive);
     return r;
+}
+
+// So many go on in this turn, the others after a look at all sockets.
+static void resume_some(struct receive *receive)
+{
+    struct link *link;
+    for (unsigned n = 0; n < RESUMED_PER_TURN && (link = link_first(&receive->resumed)); n++)
+        connection_step(CONNECTION_OF(link, queue));
+    if (link_first(&receive->resumed))
+        loop_timer_start(receive->config.loop, &receive->resume_rest, 0);
+}
+
+static void resume_run(struct loop_deferred *deferred)
+{
+    resume_some((struct receive *)((char *)deferred - offsetof(struct receive, resume)));
+}
+
+static void resume_rest_expired(struct loop_timer *timer)
+{
+    resume_some((struct receive *)((char *)timer - offsetof(struct receive, resume_rest)));
+}
+
+static void init_state(struct receive *receive, const struct receive_config *config)
+{
+    receive->config = *config;
+    receive->hints.clock = config->clock;
+    receive->unread_ns = ANSWERS_UNREAD_NS;
+    receive->resume.run = resume_run;
+    receive->resume_rest.expired = resume_rest_expired;
+    link_list_init(&receive->connections);
+    link_list_init(&receive->undecided);
+    link_list_init(&receive->resumed);
+    connection_memory_init(receive);
 }
 
 int receive_new(struct receive **out, const struct receive_config *config)
@@ -51,10 +89,11 @@ int receive_new(struct receive **out, const struct receive_config *config)
     struct receive *receive = calloc(1, sizeof *receive);
     if (!receive)
         return -ENOMEM;
-    receive->config = *config;
-    receive->buffer = malloc(BUFFER_SIZE);
-    receive->buffer_size = BUFFER_SIZE;
-    int r = receive->buffer ? open_listeners(receive, &error) : -ENOMEM;
+    init_state(receive, config);
+    receive->buffer = malloc(KEPT_COPIED + READ_SIZE);
+    int r = receive->buffer ? admission_init(receive, &error) : -ENOMEM;
+    if (r == 0)
+        r = open_listeners(receive, &error);
     if (r < 0) {
         own_log(OWN_ERROR, "listen_failed", "%s", error.text);
         receive_free(receive);
@@ -64,17 +103,26 @@ int receive_new(struct receive **out, const struct receive_config *config)
     return 0;
 }
 
+static struct connection *first_of(struct receive *receive)
+{
+    struct link *link = link_first(&receive->connections);
+    return link ? CONNECTION_OF(link, all) : NULL;
+}
+
 void receive_free(struct receive *receive)
 {
     if (!receive)
         return;
+    struct connection *connection;
     receive->idle = NULL;
-    while (receive->connections)
-        connection_free(receive->connections);
+    while ((connection = first_of(receive)))
+        connection_free(connection);
     free_listener(&receive->socket);
     free_listener(&receive->otlp);
-    while (receive->pooled > 0)
-        free(receive->pool[--receive->pooled]);
+    loop_deferred_stop(&receive->resume);
+    loop_timer_stop(&receive->resume_rest);
+    connection_memory_deinit(receive);
+    admission_deinit(&receive->admission);
     free(receive->buffer);
     free(receive);
 }
@@ -105,6 +153,8 @@ void receive_close_all(struct receive *receive)
     receive->idle = NULL;
     listener_close(receive->socket);
     listener_close(receive->otlp);
-    while (receive->connections)
-        connection_sweep(receive->connections);
+    struct connection *connection;
+    while ((connection = first_of(receive)))
+        if (connection_sweep(connection))
+            connection_free(connection);
 }
