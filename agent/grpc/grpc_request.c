@@ -15,7 +15,7 @@ static const char too_large[] = "message larger than this server accepts";
 static uint64_t retry_delay(const struct grpc_call *call)
 {
     uint32_t mixed = ((uint32_t)call->stream_id + (uint32_t)(uintptr_t)call->server) * 2654435761u;
-    return NS_PER_S + (mixed >> 24) * NS_PER_MS;
+    return NS_PER_S + (mixed >> 24) % 250 * NS_PER_MS;
 }
 
 void grpc_request_refuse(struct grpc_call *call, enum grpc_code code, const char *why, bool retry)

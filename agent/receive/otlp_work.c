@@ -1,0 +1,362 @@
+// Inflates, appends and answers the Export requests of all connections, a little in each turn.
+#include "receive/otlp_work.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/loop.h"
+#include "base/room_waiter.h"
+#include "decode/decode_otlp.h"
+#include "grpc/grpc_server.h"
+#include "receive/otlp_reply.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A message up to this does not wait behind large ones.
+#define SMALL_MESSAGE ((size_t)64 << 10)
+
+// A request that is not appended yet.
+struct export
+{
+    struct export *next;
+    struct otlp_peer *peer;         // NULL: it has gone
+    struct grpc_call *call;         // of that peer's server
+    struct grpc_body body;          // the message
+    struct otlp_progress *progress; // NULL: not begun
+    enum signal_kind signal;
+};
+
+struct lane {
+    struct export *first, **end;
+    struct otlp_work *work;
+    struct room_waiter waiter;
+};
+
+struct otlp_work {
+    struct otlp_work_config config;
+    struct message_pool pool;
+    struct lane lanes[SIGNAL_COUNT];
+    unsigned turn;                      // the lane that is next
+    struct otlp_peer *busy, **busy_end; // those that inflate
+    struct otlp_peer *peers;
+    struct loop_timer timer;
+    bool last; // the agent ends: nothing waits any more
+};
+
+struct otlp_peer {
+    struct otlp_work *work;
+    struct otlp_peer *next, **link; // among all
+    struct otlp_peer *next_busy;
+    bool busy;
+    bool over; // its owner was told that the session has ended
+    struct grpc_server *server;
+    unsigned exports; // in lanes
+    void (*resume)(void *ctx);
+    void *ctx;
+};
+
+// The next turn comes after other sockets had theirs: a deferred call would come before.
+static void arm(struct otlp_work *work)
+{
+    if (!work->timer.armed)
+        loop_timer_start(work->config.loop, &work->timer, 0);
+}
+
+// The service that a path names, or SIGNAL_COUNT.
+static enum signal_kind signal_of(const char *path)
+{
+    static const char *const paths[SIGNAL_COUNT] = {
+        [SIGNAL_LOGS] = "/opentelemetry.proto.collector.logs.v1.LogsService/Export",
+        [SIGNAL_SPANS] = "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
+        [SIGNAL_METRICS] = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    };
+    unsigned i = 0;
+    while (i < SIGNAL_COUNT && strcmp(path, paths[i]) != 0)
+        i++;
+    return (enum signal_kind)i;
+}
+
+static void lane_push(struct lane *lane, struct export *export)
+{
+    export->next = NULL;
+    *lane->end = export;
+    lane->end = &export->next;
+}
+
+static void lane_pop(struct lane *lane)
+{
+    struct export *export = lane->first;
+    lane->first = export->next;
+    if (!lane->first)
+        lane->end = &lane->first;
+    decode_otlp_free(export->progress);
+    grpc_body_free(&export->body);
+    free(export);
+}
+
+// One turn of the lane's first. False where it waits for room.
+static bool lane_step(struct lane *lane)
+{
+    struct otlp_work *work = lane->work;
+    struct export *export = lane->first;
+    struct otlp_result result = {0};
+    struct slice message = slice_of(export->body.data, export->body.size);
+    int r = 0;
+    if (!export->progress)
+        r = decode_otlp_begin(work->config.decoder, export->signal, message, &export->progress);
+    if (r == 0)
+        r = decode_otlp_step(export->progress, work->last, &result);
+    if (r == DECODE_AGAIN)
+        return true;
+    if (r == DECODE_FULL) {
+        decoder_wait(work->config.decoder, &lane->waiter);
+        return false;
+    }
+    struct otlp_peer *peer = export->peer;
+    if (peer) {
+        otlp_reply(export->call, r, &result);
+        peer->exports--;
+        peer->resume(peer->ctx);
+    }
+    lane_pop(lane);
+    return true;
+}
+
+// Takes the request over into its lane; progress (may be NULL) comes along. Where there is no
+// memory for that it is finished here.
+static void postpone(struct otlp_peer *peer, struct grpc_call *call, enum signal_kind signal,
+                     struct otlp_progress *progress)
+{
+    struct export *export = calloc(1, sizeof *export);
+    if (!export) {
+        struct otlp_result result = {0};
+        otlp_reply(call, progress ? decode_otlp_step(progress, true, &result) : -ENOMEM, &result);
+        decode_otlp_free(progress);
+        return;
+    }
+    export->peer = peer;
+    export->call = call;
+    export->signal = signal;
+    export->progress = progress;
+    grpc_call_take(call, &export->body);
+    peer->exports++;
+    lane_push(&peer->work->lanes[signal], export);
+    arm(peer->work);
+}
+
+static void export_called(void *ctx, struct grpc_call *call, const char *path, struct slice message)
+{
+    struct otlp_peer *peer = ctx;
+    struct otlp_work *work = peer->work;
+    struct otlp_progress *progress = NULL;
+    struct otlp_result result = {0};
+    enum signal_kind signal = signal_of(path);
+    if (signal == SIGNAL_COUNT) {
+        struct grpc_status status = {GRPC_UNIMPLEMENTED, "no such service here", 0};
+        grpc_call_reply(call, &status, (struct slice){0});
+        return;
+    }
+    if (work->lanes[signal].first && message.size > SMALL_MESSAGE && !work->last) {
+        postpone(peer, call, signal, NULL);
+        return;
+    }
+    int r = decode_otlp_begin(work->config.decoder, signal, message, &progress);
+    if (r == 0)
+        r = decode_otlp_step(progress, work->last, &result);
+    if (r == DECODE_AGAIN || r == DECODE_FULL) {
+        postpone(peer, call, signal, progress);
+        return;
+    }
+    otlp_reply(call, r, &result);
+    decode_otlp_free(progress);
+}
+
+static void room_again(struct room_waiter *waiter)
+{
+    struct lane *lane = (struct lane *)((char *)waiter - offsetof(struct lane, waiter));
+    arm(lane->work);
+}
+
+static void busy_push(struct otlp_peer *peer)
+{
+    struct otlp_work *work = peer->work;
+    peer->busy = true;
+    peer->next_busy = NULL;
+    *work->busy_end = peer;
+    work->busy_end = &peer->next_busy;
+    arm(work);
+}
+
+static void busy_remove(struct otlp_peer *peer)
+{
+    struct otlp_work *work = peer->work;
+    struct otlp_peer **link = &work->busy;
+    if (!peer->busy)
+        return;
+    while (*link != peer)
+        link = &(*link)->next_busy;
+    *link = peer->next_busy;
+    if (!*link)
+        work->busy_end = link;
+    peer->busy = false;
+}
+
+// One step of the peer whose turn it is.
+static void busy_step(struct otlp_work *work)
+{
+    struct otlp_peer *peer = work->busy;
+    if (!peer)
+        return;
+    busy_remove(peer);
+    grpc_server_step(peer->server);
+    if (grpc_server_busy(peer->server))
+        busy_push(peer);
+    else
+        peer->resume(peer->ctx);
+}
+
+static void turn(struct loop_timer *timer)
+{
+    struct otlp_work *work =
+        (struct otlp_work *)((char *)timer - offsetof(struct otlp_work, timer));
+    busy_step(work);
+    bool stepped = false;
+    for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
+        struct lane *lane = &work->lanes[work->turn++ % SIGNAL_COUNT];
+        if (!stepped && lane->first && !lane->waiter.waiting)
+            stepped = lane_step(lane);
+    }
+    work->turn++; // so that another lane is first
+    if (stepped || work->busy)
+        arm(work);
+}
+
+int otlp_work_new(struct otlp_work **out, const struct otlp_work_config *config)
+{
+    struct otlp_work *work = calloc(1, sizeof *work);
+    if (!work)
+        return -ENOMEM;
+    work->config = *config;
+    work->pool = (struct message_pool){.budget = config->message_bytes, .clock = config->clock};
+    work->busy_end = &work->busy;
+    work->timer.expired = turn;
+    for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
+        struct lane *lane = &work->lanes[i];
+        lane->end = &lane->first;
+        lane->work = work;
+        lane->waiter.room = room_again;
+    }
+    *out = work;
+    return 0;
+}
+
+void otlp_work_finish(struct otlp_work *work)
+{
+    work->last = true;
+    while (work->busy)
+        busy_step(work);
+    for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
+        decoder_wait_cancel(work->config.decoder, &work->lanes[i].waiter);
+        while (work->lanes[i].first)
+            lane_step(&work->lanes[i]);
+    }
+    loop_timer_stop(&work->timer);
+}
+
+void otlp_work_free(struct otlp_work *work)
+{
+    if (!work)
+        return;
+    assert(!work->peers);
+    otlp_work_finish(work);
+    free(work);
+}
+
+void otlp_work_announce_end(struct otlp_work *work)
+{
+    for (struct otlp_peer *peer = work->peers; peer; peer = peer->next) {
+        grpc_server_shutdown(peer->server);
+        peer->resume(peer->ctx);
+    }
+}
+
+static void peer_wake(void *ctx)
+{
+    struct otlp_peer *peer = ctx;
+    peer->resume(peer->ctx);
+}
+
+int otlp_peer_new(struct otlp_peer **out, struct otlp_work *work, void (*resume)(void *ctx),
+                  void *ctx)
+{
+    struct otlp_peer *peer = calloc(1, sizeof *peer);
+    if (!peer)
+        return -ENOMEM;
+    struct grpc_service service = {
+        .call = export_called,
+        .ctx = peer,
+        .max_message = work->config.max_message,
+        .in_turns = true,
+        .pool = work->config.message_bytes ? &work->pool : NULL,
+        .wake = peer_wake,
+        .wake_ctx = peer,
+    };
+    int r = grpc_server_new(&peer->server, &service);
+    if (r < 0) {
+        free(peer);
+        return r;
+    }
+    peer->work = work;
+    peer->resume = resume;
+    peer->ctx = ctx;
+    peer->next = work->peers;
+    peer->link = &work->peers;
+    if (peer->next)
+        peer->next->link = &peer->next;
+    work->peers = peer;
+    *out = peer;
+    return 0;
+}
+
+void otlp_peer_free(struct otlp_peer *peer)
+{
+    if (!peer)
+        return;
+    struct otlp_work *work = peer->work;
+    busy_remove(peer);
+    for (unsigned i = 0; i < SIGNAL_COUNT && peer->exports > 0; i++)
+        for (struct export *export = work->lanes[i].first; export; export = export->next)
+            export->peer = export->peer == peer ? NULL : export->peer;
+    *peer->link = peer->next;
+    if (peer->next)
+        peer->next->link = peer->link;
+    grpc_server_free(peer->server);
+    free(peer);
+}
+
+enum decode_stop otlp_peer_feed(struct otlp_peer *peer, struct slice data, bool end)
+{
+    struct otlp_work *work = peer->work;
+    int r = data.size ? grpc_server_feed(peer->server, (const uint8_t *)data.data, data.size) : 0;
+    while (work->last && grpc_server_busy(peer->server))
+        grpc_server_step(peer->server);
+    if (r < 0 || grpc_server_finished(peer->server))
+        return DECODE_CLOSE;
+    if (grpc_server_busy(peer->server)) {
+        if (!peer->busy)
+            busy_push(peer);
+        return DECODE_BLOCKED;
+    }
+    return end && peer->exports > 0 ? DECODE_BLOCKED : DECODE_MORE;
+}
+
+size_t otlp_peer_output(struct otlp_peer *peer, const uint8_t **data)
+{
+    size_t size = grpc_server_output(peer->server, data);
+    if (size == 0 && !peer->over && grpc_server_finished(peer->server)) {
+        peer->over = true; // the owner finds out when it feeds
+        peer->resume(peer->ctx);
+    }
+    return size;
+}
