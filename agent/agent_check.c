@@ -143,6 +143,21 @@ static void check_lines(const struct settings *settings, const struct exporter_s
                          "changes from record to record there is little to gain");
 }
 
+// What librdkafka keeps of a topic with one partition, measured; nothing bounds it but max_topics.
+#define TOPIC_BYTES 6144u
+
+static void check_topics(const struct settings *settings, const struct exporter_settings *exporter,
+                         struct settings_mistakes *mistakes)
+{
+    char path[512];
+    uint64_t most = exporter->max_topics * TOPIC_BYTES;
+    snprintf(path, sizeof path, "exporters.%s.max_topics", exporter->name);
+    if (strchr(exporter->topic, '{') && most > settings->max_memory / 4)
+        settings_warn_at(mistakes, origin_of(settings, path), path,
+                         "so many topics cost librdkafka %llu MiB and more, beside max_memory",
+                         (unsigned long long)(most >> 20));
+}
+
 static void check_document(const struct settings *settings,
                            const struct exporter_settings *exporter,
                            struct settings_mistakes *mistakes)
@@ -204,6 +219,7 @@ void agent_check(const struct settings *settings, struct settings_mistakes *mist
         }
         check_properties(settings, exporter, mistakes);
         agent_check_fields(settings, exporter, mistakes);
+        check_topics(settings, exporter, mistakes);
         check_document(settings, exporter, mistakes);
         if (strcmp(exporter->mode, "lines") == 0)
             check_lines(settings, exporter, mistakes);

@@ -90,6 +90,19 @@ static void lines_beyond_the_message(void **state)
     done();
 }
 
+static void topics_beyond_the_memory(void **state)
+{
+    (void)state;
+    check("max_memory: 64MiB\n"
+          "exporters: {kafka: {type: kafka, topic: \"logs.{service.name}\", max_topics: 5000}}\n");
+    assert_int_equal(mistakes.count, 1);
+    says(0, true, "exporters.kafka.max_topics: so many topics cost librdkafka 29 MiB");
+    done();
+    check("exporters: {kafka: {type: kafka, max_topics: 5000}}\n"); // one topic, no template
+    assert_int_equal(mistakes.count, 0);
+    done();
+}
+
 static void the_partitioner_is_said_once(void **state)
 {
     (void)state;
@@ -132,6 +145,7 @@ int main(void)
         cmocka_unit_test(the_defaults_fit_each_other),
         cmocka_unit_test(a_line_beyond_the_message),
         cmocka_unit_test(lines_beyond_the_message),
+        cmocka_unit_test(topics_beyond_the_memory),
         cmocka_unit_test(the_partitioner_is_said_once),
         cmocka_unit_test(the_dead_letter_files_place),
         cmocka_unit_test(brokers_that_do_not_answer_are_named),
