@@ -119,9 +119,11 @@ static void collector_call(void *ctx, struct grpc_call *call, const char *path,
     }
     if (step.move == COLLECTOR_GOAWAY)
         grpc_server_shutdown(connection->server);
-    if (collector->limit > 0 && message.size > collector->limit)
+    if (collector->limit > 0 && message.size > collector->limit) {
+        collector->too_large++;
         step.status = (struct grpc_status){GRPC_RESOURCE_EXHAUSTED,
                                            "grpc: received message larger than max (5 vs. 4)", 0};
+    }
     if (step.status.code == GRPC_OK) {
         enum signal_kind signal = signal_of(path);
         size_t used = collector->taken_size[signal];

@@ -55,10 +55,11 @@ struct collector {
     const struct collector_step *steps; // one for each request; then OK
     size_t step_count;
     unsigned requests, accepted;
-    size_t largest;  // bytes of a request
-    size_t limit;    // a larger request is refused, as grpc-go does; 0: none
-    SSL_CTX *tls;    // of connections to come; the test's own. NULL: plain
-    char client[64]; // CN of the last client's certificate
+    size_t largest;     // bytes of a request
+    size_t limit;       // a larger request is refused, as grpc-go does; 0: none
+    unsigned too_large; // requests that were
+    SSL_CTX *tls;       // of connections to come; the test's own. NULL: plain
+    char client[64];    // CN of the last client's certificate
     struct collector_connection *connections[COLLECTOR_CONNECTIONS];
     // The payloads as taken, by the service's name; a payload is "<number>;".
     char *taken[SIGNAL_COUNT];

@@ -172,6 +172,32 @@ static void test_too_large_is_halved(void **state)
     fixture_close(&fixture);
 }
 
+static void test_learns_what_is_too_large(void **state)
+{
+    (void)state;
+    static char payload[40000];
+    struct fixture fixture;
+    fixture_open(&fixture);
+    collector_listen(&fixture.collector);
+    fixture.collector.limit = 5 * sizeof payload;
+    fixture_start(&fixture, (struct otlp_exporter_config){0});
+    struct parcel parcel = {
+        .payload = slice_of(payload, sizeof payload), .records = 1, .signal = SIGNAL_LOGS};
+    unsigned refused = 0;
+    for (size_t round = 1; round <= 2; round++) {
+        for (size_t i = 0; i < 50; i++) {
+            parcel.position = fixture.offered++;
+            assert_int_equal(fixture.exporter->ops->offer(fixture.exporter, &parcel), 0);
+        }
+        fixture_run(&fixture, round * 50);
+        refused = round == 1 ? fixture.collector.too_large : refused;
+    }
+    assert_all(&fixture, 100, VERDICT_DELIVERED);
+    assert_true(refused > 0);
+    assert_int_equal(fixture.collector.too_large, refused); // none in the second round
+    fixture_close(&fixture);
+}
+
 static void test_too_large_alone_is_dead(void **state)
 {
     (void)state;
@@ -416,6 +442,7 @@ int main(void)
         cmocka_unit_test(test_retries_what_may_be_retried),
         cmocka_unit_test(test_gives_up_what_is_refused_for_good),
         cmocka_unit_test(test_too_large_is_halved),
+        cmocka_unit_test(test_learns_what_is_too_large),
         cmocka_unit_test(test_too_large_alone_is_dead),
         cmocka_unit_test(test_partial_success),
         cmocka_unit_test(test_partial_success_beyond_what_was_sent),
