@@ -1,7 +1,8 @@
 // The Kafka exporter: a disposable librdkafka producer behind the interface of every exporter.
 //
-// One parcel is one message, its payload by reference (the spool's segment) without the final '\n'.
-// The producer is idempotent with acks=all and tries for ever; the spool decides how long to keep.
+// One parcel is one message, its payload by reference (the spool's segment) without the final '\n';
+// in mode `lines` a run of parcels that lie one after the other is (kafka_run.h). The producer is
+// idempotent with acks=all and tries for ever; the spool decides how long to keep.
 // Whatever leaves the producer unusable (a fatal error, a lost authorization) ends it: what it held
 // is returned and a new one is made after a jittered back-off. Returned parcels may have reached
 // the broker: their event.id makes the second copy harmless.
