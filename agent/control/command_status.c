@@ -1,5 +1,7 @@
 // Prints the books of a running agent as tables: one column a signal, one column an exporter.
+// Rows that count nothing are left out, but for those of the balance.
 #include "base/error.h"
+#include "base/settings_value.h"
 #include "control/command_settings.h"
 
 #include <stdbool.h>
@@ -48,6 +50,30 @@ static void print_reasons(FILE *out, yajl_val columns, const char *name, yajl_va
     }
 }
 
+// What the balance is read from is there even where it is 0.
+static bool is_needed(const char *name)
+{
+    static const char *const names[] = {"received",  "routed",  "rejected", "pending",
+                                        "delivered", "dropped", "dead",     "held"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void print_row(FILE *out, yajl_val columns, const char *name)
+{
+    bool counts = is_needed(name);
+    for (size_t c = 0; c < columns->u.object.len; c++)
+        counts |= sum_of(member(columns->u.object.values[c], name, yajl_t_any)) != 0;
+    if (!counts)
+        return;
+    fprintf(out, "  %-20s", name);
+    for (size_t c = 0; c < columns->u.object.len; c++)
+        fprintf(out, " %14lld", sum_of(member(columns->u.object.values[c], name, yajl_t_any)));
+    fputc('\n', out);
+}
+
 // columns: {"logs": {"received": 1, "rejected": {"malformed": 0}}, …}
 static int print_table(FILE *out, const char *title, yajl_val columns)
 {
@@ -64,14 +90,73 @@ static int print_table(FILE *out, const char *title, yajl_val columns)
     yajl_val first = count ? columns->u.object.values[0] : NULL;
     for (size_t i = 0; first && i < first->u.object.len; i++) {
         const char *name = first->u.object.keys[i];
-        fprintf(out, "  %-20s", name);
-        for (size_t c = 0; c < count; c++)
-            fprintf(out, " %14lld", sum_of(member(columns->u.object.values[c], name, yajl_t_any)));
-        fputc('\n', out);
+        print_row(out, columns, name);
         if (is_object(first->u.object.values[i]))
             print_reasons(out, columns, name, first->u.object.values[i]);
     }
     return 0;
+}
+
+// One line of what counted anything: "  title: lines 12, tls 3".
+static void print_counts(FILE *out, const char *title, yajl_val counts)
+{
+    bool first = true;
+    for (size_t i = 0; counts && i < counts->u.object.len; i++) {
+        long long count = sum_of(counts->u.object.values[i]);
+        if (count == 0)
+            continue;
+        if (first)
+            fprintf(out, "  %s: ", title);
+        fprintf(out, "%s%s %lld", first ? "" : ", ", counts->u.object.keys[i], count);
+        first = false;
+    }
+    if (!first)
+        fputc('\n', out);
+}
+
+static void print_count(FILE *out, yajl_val receive, const char *name, const char *title)
+{
+    long long count = sum_of(member(receive, name, yajl_t_any));
+    if (count)
+        fprintf(out, "  %s: %lld\n", title, count);
+}
+
+static long long budget_of(yajl_val receive, const char *name, const char *what)
+{
+    char column[64];
+    snprintf(column, sizeof column, "%s_%s", name, what);
+    return sum_of(member(receive, column, yajl_t_any));
+}
+
+static void print_budget(FILE *out, yajl_val receive, const char *name, const char *title)
+{
+    static const char *const parts[] = {"used", "limit", "peak"};
+    char texts[3][32];
+    for (size_t i = 0; i < 3; i++) {
+        long long bytes = budget_of(receive, name, parts[i]);
+        if (bytes >= 10240)
+            bytes = bytes >> 10 << 10; // KiB are exact enough
+        value_format_bytes(bytes > 0 ? (uint64_t)bytes : 0, texts[i], sizeof texts[i]);
+    }
+    if (budget_of(receive, name, "peak") == 0)
+        return; // never used
+    fprintf(out, "  %s: %s of %s, at most %s", title, texts[0], texts[1], texts[2]);
+    long long refused = budget_of(receive, name, "refused");
+    if (refused)
+        fprintf(out, ", refused %lld times", refused);
+    fputc('\n', out);
+}
+
+static void print_connections(FILE *out, yajl_val receive)
+{
+    fprintf(out, "\nconnections: %lld open\n", sum_of(member(receive, "open", yajl_t_any)));
+    print_counts(out, "by dialect", member(receive, "connections", yajl_t_object));
+    print_counts(out, "closed by the agent", member(receive, "closed", yajl_t_object));
+    print_count(out, receive, "truncated", "lines cut at max_line");
+    print_count(out, receive, "surplus_fds", "descriptors sent unasked");
+    print_count(out, receive, "paused", "reads paused for memory");
+    print_budget(out, receive, "read_bytes", "memory for unfinished lines and frames");
+    print_budget(out, receive, "message_bytes", "memory for unfinished OTLP messages");
 }
 
 static int print_books(FILE *out, yajl_val books)
@@ -86,8 +171,8 @@ static int print_books(FILE *out, yajl_val books)
         r = print_table(out, "exporters", member(books, "exporters", yajl_t_object));
     if (r < 0)
         return r;
-    fprintf(out, "\nconnections: %lld open\nbalanced: %s\n",
-            sum_of(member(receive, "open", yajl_t_any)), YAJL_IS_TRUE(balanced) ? "yes" : "no");
+    print_connections(out, receive);
+    fprintf(out, "balanced: %s\n", YAJL_IS_TRUE(balanced) ? "yes" : "no");
     return 0;
 }
 

@@ -86,7 +86,7 @@ static void put_record(const struct tail *tail, yajl_val document)
     const char *trace = tail_text(document, "trace.id");
     bool span = strcmp(kind, "span") == 0, metric = strcmp(kind, "metric") == 0;
     char label[16];
-    snprintf(label, sizeof label, " %-6.12s", span || metric ? kind : level[0] ? level : "info");
+    snprintf(label, sizeof label, " %-6.12s ", span || metric ? kind : level[0] ? level : "info");
     put_time(tail, document);
     put(tail, metric ? "" : colour_of(level), label);
     put(tail, "\033[36m", service[0] ? service : "-");

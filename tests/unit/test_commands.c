@@ -262,6 +262,14 @@ static void serve_start(struct served *served)
     served->books.door[SIGNAL_LOGS].received = 1234569;
     served->books.door[SIGNAL_LOGS].routed = 1234567;
     served->books.door[SIGNAL_LOGS].rejected[REJECT_MALFORMED] = 2;
+    kafka->closed[BATCH_DELAY] = 7;
+    served->books.receive.open = 3;
+    served->books.receive.connections[DIALECT_LINES] = 12;
+    served->books.receive.connections[DIALECT_FOREIGN] = 1;
+    served->books.receive.closed[CLOSE_TLS] = 1;
+    served->books.receive.paused = 5;
+    served->books.receive.read_bytes =
+        (struct byte_budget){.limit = 4 << 20, .used = 20481, .peak = 1 << 20, .refused = 2};
     assert_int_equal(loop_new(&served->loop), 0);
     struct http_endpoint_config config = {
         .loop = served->loop, .listen = "127.0.0.1:0", .books = &served->books, .ready = ready};
@@ -297,7 +305,16 @@ static void status_prints_the_books(void **state)
                         "    malformed                       2              0              0\n");
     expect_in(out_text, "\nexporters                       kafka\n");
     expect_in(out_text, "  delivered                   1234567\n");
-    expect_in(out_text, "\nbalanced: yes\n");
+    expect_in(out_text, "\n  closed                            7\n"
+                        "    delay                           7\n");
+    expect_in(out_text, "\nconnections: 3 open\n  by dialect: lines 12, foreign 1\n"
+                        "  closed by the agent: tls 1\n  reads paused for memory: 5\n"
+                        "  memory for unfinished lines and frames: 20KiB of 4MiB, at most 1MiB, "
+                        "refused 2 times\nbalanced: yes\n");
+    // What counts nothing is left out, but for the balance.
+    assert_null(strstr(out_text, "duplicate"));
+    assert_null(strstr(out_text, "retries"));
+    expect_in(out_text, "\n  held                              0\n");
     // Without --http, the address is that of the settings.
     snprintf(words, sizeof words, "health --http-listen %s",
              http_endpoint_address(served.endpoint));
@@ -311,6 +328,136 @@ static void status_prints_the_books(void **state)
     expect_in(err_text, "http.listen is switched off");
     assert_int_equal(sluice("status --http nowhere"), COMMAND_FAILED);
     expect_in(err_text, "Invalid argument");
+}
+
+// --- tail, against an agent that says what the test wants ---
+
+struct scripted {
+    int fd;
+    char address[32];
+    const char *answer;
+    char request[4096];
+    pthread_t thread;
+};
+
+static void *answer_once(void *arg)
+{
+    struct scripted *scripted = arg;
+    int peer = accept(scripted->fd, NULL, NULL);
+    ssize_t got = recv(peer, scripted->request, sizeof scripted->request - 1, 0);
+    scripted->request[got > 0 ? got : 0] = '\0';
+    size_t size = strlen(scripted->answer);
+    if (send(peer, scripted->answer, size, MSG_NOSIGNAL) != (ssize_t)size)
+        scripted->request[0] = '\0'; // fails the test
+    close(peer);
+    return NULL;
+}
+
+// Runs `tail` against an agent that gives this answer and ends.
+static int tail_of(struct scripted *scripted, const char *answer, const char *words)
+{
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t length = sizeof own;
+    char line[500];
+    scripted->answer = answer;
+    scripted->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(scripted->fd, (struct sockaddr *)&own, sizeof own), 0);
+    assert_int_equal(listen(scripted->fd, 1), 0);
+    assert_int_equal(getsockname(scripted->fd, (struct sockaddr *)&own, &length), 0);
+    assert_int_equal(pthread_create(&scripted->thread, NULL, answer_once, scripted), 0);
+    snprintf(line, sizeof line, "tail --http 127.0.0.1:%u%s", ntohs(own.sin_port), words);
+    int status = sluice(line);
+    pthread_join(scripted->thread, NULL);
+    close(scripted->fd);
+    return status;
+}
+
+static const char stream[] =
+    "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n"
+    "{\"@timestamp\":\"2026-01-02T03:04:05.678901Z\",\"log\":{\"level\":\"warn\"},\"service\":"
+    "{\"name\":\"api\"},\"message\":\"a \\u001b[2J\\nb\",\"trace\":{\"id\":\"4bf9\"},"
+    "\"labels\":{\"http.route\":\"/x\",\"ok\":true},\"numeric_labels\":{\"n\":7}}\n"
+    "{\"log\":{\"level\":\"info\"},\"message\":\"quiet\",\"tags\":[\"a\",\"b\"]}\n"
+    "{\"message\":\"\xe2\x80\xae over\",\"log\":{\"level\":\"error\"}}\n"
+    "{\"sluice\":{\"not_shown\":7}}\n"
+    "{\"@timestamp\":\"2026-01-02T03:04:06.000001Z\",\"event\":{\"kind\":\"span\",\"duration\":"
+    "1500000,\"outcome\":\"failure\"},\"log\":{\"level\":\"error\"},\"message\":\"GET /x\","
+    "\"service\":{\"name\":\"web\"},\"trace\":{\"id\":\"4bf9\"},\"error\":{\"message\":\"no\"}}\n"
+    "{\"event\":{\"kind\":\"metric\"},\"message\":\"up\",\"metric\":{\"type\":\"sum\",\"points\":3}"
+    "}\n"
+    "broken \x1b[2J\n";
+
+static void tail_prints_a_harmless_line_a_record(void **state)
+{
+    (void)state;
+    struct scripted agent;
+    assert_int_equal(tail_of(&agent, stream, ""), COMMAND_FAILED); // the agent ended
+    assert_string_equal(out_text, "03:04:05.678 warn   api a \\x1b[2J\\nb 4bf9\n"
+                                  "--:--:--.--- info   - quiet\n"
+                                  "--:--:--.--- error  - \\u202e over\n"
+                                  "03:04:06.000 span   web GET /x 1.500ms failed: no 4bf9\n"
+                                  "--:--:--.--- metric - up sum, 3 points\n"
+                                  "broken \\u001b[2J\n");
+    expect_in(err_text, "7 records not shown");
+    expect_in(err_text, "the agent has ended the stream");
+    assert_memory_equal(agent.request, "GET /tail HTTP/1.1\r\n", 20);
+    tail_of(&agent, stream, " --json --level error");
+    expect_in(out_text, "{\"message\":\"\\u202e over\",\"log\":{\"level\":\"error\"}}\n{\"@time");
+    assert_null(strstr(out_text, "quiet"));
+}
+
+static void tail_shows_what_the_filter_lets_through(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words, *first, *asked;
+        unsigned lines;
+    } rows[] = {
+        {" --level warn", "03:04:05.678 warn", "/tail ", 4},
+        {" --service web", "03:04:06.000 span", "/tail?contains=web ", 2},
+        {" --service a* --signal logs", "03:04:05.678", "/tail?signal=logs ", 2},
+        {" --match quiet --signal=logs,metrics", "--:--:--.--- info   - quiet",
+         "/tail?signal=logs,metrics&contains=quiet ", 2},
+        {" --match GET*", "03:04:06.000 span", "/tail ", 2},
+        {" --match ET", "03:04:06.000 span", "/tail?contains=ET ", 2},
+        {" trace.id=4bf9 --level error", "03:04:06.000", "/tail?contains=4bf9 ", 2},
+        {" labels.http.route=/x", "03:04:05.678", "/tail ", 2},
+        {" labels.ok=true numeric_labels.n=7", "03:04:05.678", "/tail?contains=true&contains=7 ",
+         2},
+        {" tags=b", "--:--:--.--- info   - quiet", "/tail?contains=b ", 2},
+        {" no.field=x", "broken", "/tail?contains=x ", 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct scripted agent;
+        unsigned lines = 0;
+        tail_of(&agent, stream, rows[i].words);
+        for (const char *at = out_text; (at = strchr(at, '\n')); at++)
+            lines++;
+        // What is no document is shown whatever the filter.
+        if (lines != rows[i].lines || strncmp(out_text, rows[i].first, strlen(rows[i].first)) != 0)
+            fail_msg("%s:\n%s", rows[i].words, out_text);
+        if (strncmp(agent.request + 4, rows[i].asked, strlen(rows[i].asked)) != 0)
+            fail_msg("%s: %s", rows[i].words, agent.request);
+    }
+}
+
+static void tail_says_why_it_ends(void **state)
+{
+    (void)state;
+    struct scripted agent;
+    assert_int_equal(tail_of(&agent, "HTTP/1.1 403 Forbidden\r\n\r\nshown on loopback only\n", ""),
+                     COMMAND_FAILED);
+    expect_in(err_text, "answers 403: shown on loopback only\n");
+    assert_int_equal(tail_of(&agent, "SMTP\r\n\r\n", ""), COMMAND_FAILED);
+    expect_in(err_text, "Protocol error");
+    assert_int_equal(tail_of(&agent, "", ""), COMMAND_FAILED);
+    expect_in(err_text, "Protocol error");
+    assert_int_equal(sluice("tail --level loud"), COMMAND_USAGE);
+    expect_in(err_text, "--level loud: allowed: trace, debug, info, warn, error, fatal");
+    assert_int_equal(sluice("tail trace"), COMMAND_USAGE);
+    expect_in(err_text, "trace: write it as FIELD=VALUE");
+    assert_int_equal(sluice("tail --http 127.0.0.1:1"), COMMAND_FAILED);
+    expect_in(err_text, "Connection refused");
 }
 
 static int forget(void **state)
@@ -333,6 +480,9 @@ int main(void)
         cmocka_unit_test(version_names_the_libraries),
         cmocka_unit_test(documents_are_made_from_the_tables),
         cmocka_unit_test(status_prints_the_books),
+        cmocka_unit_test(tail_prints_a_harmless_line_a_record),
+        cmocka_unit_test(tail_shows_what_the_filter_lets_through),
+        cmocka_unit_test(tail_says_why_it_ends),
     };
     return cmocka_run_group_tests(tests, NULL, forget);
 }
