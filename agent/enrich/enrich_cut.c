@@ -8,11 +8,10 @@
 
 #include <stdio.h>
 
-#define ATTEMPTS 4     // the first succeeds, unless the estimate was too low
-#define NAME_SHOWN 128 // bytes of service.name in the own log
+#define ATTEMPTS 4 // the first succeeds, unless the estimate was too low
 
 struct naming {
-    char service[NAME_SHOWN + 1];
+    char service[FIELD_TEXT_MIN + 1];
     char id[33];
 };
 
@@ -41,11 +40,17 @@ static void tell_cut(const struct log_way *way, const struct target *target, siz
         {"cut_to", NULL, (long long)after},
         {NULL, NULL, 0},
     };
-    own_log_fields(OWN_WARN, "document_cut", fields,
-                   "exporters.%s: a document was larger than %s takes, and its longest texts were "
-                   "shortened; raise message.max.bytes in exporters.%s.properties and at the "
-                   "broker, or log less",
-                   target->name, way->whole == SIZE_MAX ? "a segment" : "the sink", target->name);
+    if (way->whole == SIZE_MAX)
+        own_log_fields(OWN_WARN, "document_cut", fields,
+                       "exporters.%s: a document was larger than a segment takes, and its longest "
+                       "texts were shortened; log less",
+                       target->name);
+    else
+        own_log_fields(OWN_WARN, "document_cut", fields,
+                       "exporters.%s: a document was larger than the sink takes, and its longest "
+                       "texts were shortened; log less, or raise message.max.bytes in "
+                       "exporters.%s.properties and at the broker",
+                       target->name, target->name);
 }
 
 void enrich_tell_too_large(struct log_way *way)

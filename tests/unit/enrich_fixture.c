@@ -32,7 +32,8 @@ static int sink_offer(struct exporter *exporter, const struct parcel *parcel)
     sink->items = realloc(sink->items, (sink->count + 1) * sizeof *sink->items);
     assert_non_null(sink->items);
     sink->items[sink->count++] =
-        (struct kept){*parcel, copy_of(parcel->payload), copy_of(parcel->key)};
+        (struct kept){*parcel, copy_of(parcel->payload), copy_of(parcel->key),
+                      copy_of(parcel->topic), copy_of(parcel->headers)};
     return 0;
 }
 
@@ -98,6 +99,26 @@ void house_open(struct house *house, const struct resource_attribute *attributes
     assert_int_equal(enrich_new(&house->enrich, &config), 0);
 }
 
+void house_open_targets(struct house *house, const struct resource_attribute *attributes,
+                        size_t count, struct enrich_target *targets, size_t target_count)
+{
+    for (size_t i = 0; i < target_count; i++) {
+        if (!targets[i].log)
+            targets[i].log = house->sinks[i].log;
+        targets[i].book = house->sinks[i].book;
+    }
+    struct enrich_config config = {
+        .clock = &house->clock,
+        .books = &house->books,
+        .resource = attributes,
+        .resource_count = count,
+        .targets[SIGNAL_LOGS] = targets,
+        .target_count[SIGNAL_LOGS] = target_count,
+        .agent_version = "0.1.0",
+    };
+    assert_int_equal(enrich_new(&house->enrich, &config), 0);
+}
+
 void house_turn(struct house *house)
 {
     for (unsigned i = 0; i < 8; i++)
@@ -130,6 +151,8 @@ void house_free(struct house *house)
         for (size_t n = 0; n < sink->count; n++) {
             free((char *)sink->items[n].payload.data);
             free((char *)sink->items[n].key.data);
+            free((char *)sink->items[n].topic.data);
+            free((char *)sink->items[n].headers.data);
         }
         free(sink->items);
     }

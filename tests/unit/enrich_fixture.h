@@ -26,6 +26,8 @@ struct kept {
     struct parcel parcel;
     struct slice payload; // a copy
     struct slice key;     // a copy
+    struct slice topic;   // a copy
+    struct slice headers; // a copy
 };
 
 struct sink {
@@ -57,6 +59,9 @@ struct house *house_new(void);
 // metrics to every one of `otlp` (bit masks of sinks).
 void house_open(struct house *house, const struct resource_attribute *attributes, size_t count,
                 const char *key, unsigned logs, unsigned otlp);
+// Enrich with logs going to these targets; a log left NULL is that of the sink in its place.
+void house_open_targets(struct house *house, const struct resource_attribute *attributes,
+                        size_t count, struct enrich_target *targets, size_t target_count);
 void house_turn(struct house *house);
 // Everything offered so far is delivered.
 void house_confirm(struct house *house);

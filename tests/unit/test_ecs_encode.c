@@ -407,6 +407,52 @@ static void test_times(void **state)
     }
 }
 
+static void test_labels_of_the_pod(void **state)
+{
+    (void)state;
+    const struct resource_attribute attributes[] = {
+        {SLICE("k8s.pod.label.app.kubernetes.io/name"), SLICE("shop")},
+        {SLICE("k8s.pod.label.app_kubernetes_io/name"), SLICE("the same name, weaker")},
+        {SLICE("k8s.pod.label.t\"m"), SLICE("1.2")},
+        {SLICE("k8s.pod.name"), SLICE("pod")},
+        {SLICE("host.hostname"), SLICE("machine")},
+    };
+    struct bench *bench = bench_new(attributes, 5);
+    // Alone, beside an object that the record shares, and as a tree: always the same object.
+    for (unsigned i = 0; i < 3; i++) {
+        fields_clear(&bench->record.own);
+        if (i == 1)
+            fields_set(&bench->record.own, ECS_KUBERNETES_NAMESPACE, text_value("theirs"));
+        if (i == 2)
+            add(bench, &bench->record.own.other, "cloud.region", text_value("eu"));
+        yajl_val document = document_of(bench);
+        document_has_text(document, "kubernetes.pod.name", "pod");
+        document_has_text(document, "host.hostname", "machine");
+        yajl_val labels = document_at(document, "kubernetes.labels");
+        assert_non_null(labels);
+        assert_int_equal(labels->u.object.len, 2);
+        document_has_text(document, "kubernetes.labels.app_kubernetes_io/name", "shop");
+        document_has_text(document, "kubernetes.labels.t\"m", "1.2");
+        document_lacks(document, "labels");
+        yajl_tree_free(document);
+    }
+    bench_free(bench);
+}
+
+// A record that was ECS already keeps its own object; the agent's is not lost.
+static void test_labels_of_a_record_of_its_own(void **state)
+{
+    (void)state;
+    const struct resource_attribute attribute = {SLICE("k8s.pod.label.a"), SLICE("ours")};
+    struct bench *bench = bench_new(&attribute, 1);
+    add(bench, &bench->record.own.other, "kubernetes.labels.a", text_value("theirs"));
+    yajl_val document = document_of(bench);
+    document_has_text(document, "kubernetes.labels.a", "theirs");
+    document_has_text(document, "app.kubernetes_labels.a", "ours");
+    yajl_tree_free(document);
+    bench_free(bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +466,8 @@ int main(void)
         cmocka_unit_test(test_any_record_is_strict_json),
         cmocka_unit_test(test_many_names),
         cmocka_unit_test(test_times),
+        cmocka_unit_test(test_labels_of_the_pod),
+        cmocka_unit_test(test_labels_of_a_record_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
