@@ -54,11 +54,16 @@ def programs(folder):
         print("SKIPPED: the Go loggers cannot be built", file=sys.stderr)
         sys.exit(SKIPPED)
     loggers = os.path.join(HERE, "loggers")
+    classes = os.path.join(folder, "classes")
+    os.mkdir(classes)
+    java = stack("java.sh", "compile", os.path.join(loggers, "java", "Loggers.java"), classes)[1]
     python = os.path.join(stack("clients.sh")[0], "bin", "python")
     node = os.path.join(stack("node.sh")[0], "bin", "node")
     return {"python": [python, os.path.join(loggers, "python_loggers.py")],
             "node": [node, os.path.join(loggers, "node_loggers.cjs")],
-            "go": [go]}
+            "go": [go],
+            "java": [java["JAVA"], "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m",
+                     "-cp", java["JAVA_CLASS_PATH"], "Loggers"]}
 
 
 def produce(options, folder, socket):
