@@ -1,5 +1,6 @@
 // Properties by name: which pass, which are refused, and what is said of them.
 #include "base/error.h"
+#include "deliver/kafka_conf.h"
 #include "kafka_cluster.h"
 
 #include <string.h>
@@ -41,6 +42,38 @@ static void properties_are_checked(void **state)
     check_says("ssl.key.passwordx", "hunter2", "(hidden)");
 }
 
+static void conf_says(const rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+    char text[64] = "";
+    size_t size = sizeof text;
+    assert_int_equal(rd_kafka_conf_get(conf, name, text, &size), RD_KAFKA_CONF_OK);
+    assert_string_equal(text, value);
+}
+
+static void settings_become_properties(void **state)
+{
+    (void)state;
+    char error[256];
+    struct kafka_exporter_config config = {.partitioner = "fnv1a_random",
+                                           .max_delay_ns = 200 * NS_PER_MS,
+                                           .window_bytes = 1024,
+                                           .window_messages = 1};
+    rd_kafka_conf_t *conf;
+    assert_int_equal(kafka_conf_new(&conf, &config, error, sizeof error), 0);
+    conf_says(conf, "partitioner", "fnv1a_random");
+    conf_says(conf, "linger.ms", "200");
+    rd_kafka_conf_destroy(conf);
+    config.lines_bytes = 65536; // max_delay is spent on the message
+    assert_int_equal(kafka_conf_new(&conf, &config, error, sizeof error), 0);
+    conf_says(conf, "linger.ms", "5");
+    rd_kafka_conf_destroy(conf);
+    config.max_delay_ns = 0;
+    assert_int_equal(kafka_conf_new(&conf, &config, error, sizeof error), 0);
+    conf_says(conf, "linger.ms", "0");
+    rd_kafka_conf_destroy(conf);
+    check_says("partitioner", "random", "`partitioner`");
+}
+
 static void a_refused_property_refuses_the_exporter(void **state)
 {
     (void)state;
@@ -67,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(properties_are_checked),
+        cmocka_unit_test(settings_become_properties),
         cmocka_unit_test(a_refused_property_refuses_the_exporter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
