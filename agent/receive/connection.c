@@ -59,7 +59,7 @@ static void stop_timer(struct connection *connection, enum timer_use use)
         loop_timer_stop(&connection->timer);
 }
 
-static void unblock(struct connection *connection)
+void connection_unblock(struct connection *connection)
 {
     connection->blocked = false;
     stop_timer(connection, TIMER_BLOCK);
@@ -73,7 +73,7 @@ static void room_again(struct room_waiter *waiter)
     if (connection_is_lines(connection))
         connection->state.lines.expired = false;
     if (connection->blocked)
-        unblock(connection);
+        connection_unblock(connection);
 }
 
 static void block(struct connection *connection)
@@ -81,7 +81,8 @@ static void block(struct connection *connection)
     struct receive *receive = connection->receive;
     connection->blocked = true;
     connection_memory_excuse(connection);
-    decoder_wait(receive->config.decoder, &connection->waiter);
+    if (connection->door->dialect != DIALECT_OTLP_GRPC) // whose door knows when it can go on
+        decoder_wait(receive->config.decoder, &connection->waiter);
     if (connection_is_lines(connection))
         start_timer(connection, TIMER_BLOCK, receive->config.block_for_ns);
 }
@@ -128,7 +129,7 @@ static void timer_expired(struct loop_timer *timer)
     switch (connection->timer_use) {
     case TIMER_BLOCK: // from now on this door sheds, until there is room again
         connection->state.lines.expired = true;
-        unblock(connection);
+        connection_unblock(connection);
         break;
     case TIMER_JOIN:
         join_over(connection);

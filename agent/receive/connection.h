@@ -17,7 +17,7 @@
 #define KEPT_COPIED ((size_t)16 << 10) // kept bytes up to this are copied before the next read
 
 struct connection;
-struct grpc_server;
+struct otlp_peer;
 
 // How a dialect is served. One row each in receive/doors.c.
 struct door {
@@ -69,7 +69,7 @@ struct connection {
     union {
         struct line_state lines;
         struct native_state *native;
-        struct grpc_server *grpc;
+        struct otlp_peer *otlp;
     } state;
 };
 
@@ -105,6 +105,8 @@ void connection_count_closed(struct connection *connection, enum close_reason re
 void connection_arm(struct connection *connection);
 // Goes on in a later turn with what is kept, and then with what the socket has.
 void connection_resume(struct connection *connection);
+// The same, where it was blocked: there is room again.
+void connection_unblock(struct connection *connection);
 void connection_step(struct connection *connection); // that later turn
 // One read, as much as there is memory for, to the door. False where it was freed.
 bool connection_read(struct connection *connection);

@@ -10,14 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SMALL_ITEM ((size_t)16 << 10)
+#define SMALL_ITEM ((size_t)16 << 10) // buffers up to this double, and are kept spare
+#define ORDINARY_ITEM ((size_t)4 << 10)
 #define LARGE_STEP ((size_t)64 << 10)
 #define SMALL_CAPACITY ((size_t)64)
 #define LEAST_READ ((size_t)4 << 10)
 #define SPARE_MAX ((size_t)256 << 10) // beside the budget
 #define LINE_HELD_NS (100 * NS_PER_MS)
 #define STALLED_NS (10 * NS_PER_S)
-#define PATIENCE_NS (100 * NS_PER_MS)
 #define SERVED_PER_TURN 64
 
 enum { SMALL, LARGE };
@@ -104,14 +104,17 @@ void connection_memory_give(struct receive *receive, size_t size)
     call_waiters(receive);
 }
 
-// Whether a capacity may be charged: large items leave the last quarter alone.
+// Whether a capacity may be charged: large items leave the last quarter alone. What the one that
+// may go over holds is beside the limit, so that it stops nobody.
 static bool has_room(const struct receive *receive, size_t capacity, size_t extra)
 {
     const struct byte_budget *budget = budget_of(receive);
-    uint64_t limit = budget->limit;
-    if (capacity > SMALL_ITEM)
+    uint64_t limit = budget->limit, used = budget->used;
+    if (receive->memory.over)
+        used -= receive->memory.over->charged;
+    if (capacity > ORDINARY_ITEM)
         limit -= limit / 4;
-    return budget->limit == 0 || (budget->used <= limit && extra <= limit - budget->used);
+    return budget->limit == 0 || (used <= limit && extra <= limit - used);
 }
 
 static bool charge(struct connection *connection, size_t capacity)
@@ -150,7 +153,7 @@ static size_t charge_read(struct connection *connection)
 
 static unsigned size_class(const struct connection *connection)
 {
-    return capacity_for(connection->kept_size + 1) > SMALL_ITEM ? LARGE : SMALL;
+    return capacity_for(connection->kept_size + 1) > ORDINARY_ITEM ? LARGE : SMALL;
 }
 
 static void starve(struct connection *connection)
@@ -164,7 +167,7 @@ static void starve(struct connection *connection)
     receive->config.book->paused++;
     budget_of(receive)->refused++;
     if (memory->starved_count++ == 0)
-        loop_timer_start(receive->config.loop, &memory->patience, PATIENCE_NS);
+        loop_timer_start(receive->config.loop, &memory->patience, memory->line_held_ns);
     call_waiters(receive);
 }
 
@@ -419,7 +422,7 @@ static void patience_over(struct loop_timer *timer)
     serve_impatient(receive, LARGE, &work);
     call_waiters(receive);
     if (receive->memory.starved_count > 0)
-        loop_timer_start(receive->config.loop, timer, work > 0 ? PATIENCE_NS : 0);
+        loop_timer_start(receive->config.loop, timer, work > 0 ? receive->memory.line_held_ns : 0);
 }
 
 void connection_memory_init(struct receive *receive)

@@ -6,8 +6,9 @@
 //     where the one that waits is such a connection itself;
 //   - one connection with frames, the oldest that waits, may go on over the limit, by one frame;
 //   - a frame that did not end within STALLED_NS, while others wait, loses its connection.
-// The last quarter of the budget is for items up to SMALL_ITEM, so that who holds large ones does
-// not stop who has ordinary ones. Private to receive/. Loop thread only.
+// The last quarter of the budget is for ordinary items (up to 4 KiB), so that who holds large ones
+// does not stop who has those. What the one over the limit holds is beside it. Private to receive/.
+// Loop thread only.
 #ifndef SLUICE_RECEIVE_CONNECTION_MEMORY_H
 #define SLUICE_RECEIVE_CONNECTION_MEMORY_H
 

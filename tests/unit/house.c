@@ -52,16 +52,16 @@ void house_release(struct sink *sink)
 static const struct exporter_ops sink_ops = {
     .type = "test", .start = sink_start, .offer = sink_offer, .flush = sink_flush};
 
-static void open_log(struct house *house, enum spool_when_full when_full)
+static void open_log(struct house *house, const struct house_options *options)
 {
     struct exporter_book *book = books_add_exporter(&house->books, "test");
     house->sink = calloc(1, sizeof *house->sink);
     house->sink->exporter = (struct exporter){&sink_ops, "test", book};
     struct spool_config config = {
         .name = "test",
-        .segment_size = SPOOL_SEGMENT_MIN,
-        .max_bytes = 4 * SPOOL_SEGMENT_MIN,
-        .when_full = when_full,
+        .segment_size = options->log_bytes ? 0 : SPOOL_SEGMENT_MIN,
+        .max_bytes = options->log_bytes ? options->log_bytes : 4 * SPOOL_SEGMENT_MIN,
+        .when_full = options->when_full,
         .loop = house->loop,
         .clock = clock_system(),
         .exporter = &house->sink->exporter,
@@ -70,7 +70,7 @@ static void open_log(struct house *house, enum spool_when_full when_full)
     assert_int_equal(spool_log_new(&house->log, &config), 0);
 }
 
-static void open_doors(struct house *house, uint64_t block_for_ns)
+static void open_doors(struct house *house, const struct house_options *options)
 {
     struct enrich_target logs = {.log = house->log, .form = WIRE_ECS_JSON};
     struct enrich_target spans = {.log = house->log, .form = WIRE_OTLP};
@@ -84,8 +84,10 @@ static void open_doors(struct house *house, uint64_t block_for_ns)
     assert_int_equal(enrich_new(&house->enrich, &enrich), 0);
     struct decoder_config decoder = {.enrich = house->enrich,
                                      .clock = clock_system(),
-                                     .max_line = 16384,
+                                     .max_line = options->max_line ? options->max_line : 16384,
                                      .max_message = 1 << 20,
+                                     .join = options->join_for_ns > 0,
+                                     .read_bytes = &house->books.receive.read_bytes,
                                      .truncated = &house->books.receive.truncated};
     assert_int_equal(decoder_new(&house->decoder, &decoder), 0);
     struct receive_config receive = {
@@ -99,20 +101,32 @@ static void open_doors(struct house *house, uint64_t block_for_ns)
         .otlp_listen = "127.0.0.1:0",
         .max_line = decoder.max_line,
         .max_message = decoder.max_message,
-        .block_for_ns = block_for_ns,
+        .block_for_ns = options->block_for_ns ? options->block_for_ns : NS_PER_S,
+        .join_for_ns = options->join_for_ns,
+        .max_connections = options->max_connections,
+        .first_byte_timeout_ns = options->first_byte_timeout_ns,
+        .allowed_uids = options->allowed_uids,
+        .allowed_gids = options->allowed_gids,
     };
+    house->books.receive.read_bytes.limit = options->read_limit;
     assert_int_equal(receive_new(&house->receive, &receive), 0);
 }
 
 struct house *house_new(enum spool_when_full when_full, uint64_t block_for_ns)
+{
+    return house_with(
+        &(struct house_options){.when_full = when_full, .block_for_ns = block_for_ns});
+}
+
+struct house *house_with(const struct house_options *options)
 {
     struct house *house = calloc(1, sizeof *house);
     snprintf(house->folder, sizeof house->folder, "/tmp/sluice-receive-XXXXXX");
     assert_non_null(mkdtemp(house->folder));
     snprintf(house->path, sizeof house->path, "%s/s.sock", house->folder);
     assert_int_equal(loop_new(&house->loop), 0);
-    open_log(house, when_full);
-    open_doors(house, block_for_ns);
+    open_log(house, options);
+    open_doors(house, options);
     return house;
 }
 
@@ -161,6 +175,14 @@ void house_until_closed(struct house *house)
     for (int i = 0; i < TURNS_MAX && house->books.receive.open > 0; i++)
         house_turn(house);
     assert_int_equal(house->books.receive.open, 0);
+}
+
+void house_until(struct house *house, bool (*done)(const struct house *house))
+{
+    uint64_t start = clock_monotonic(clock_system());
+    while (!done(house) && clock_monotonic(clock_system()) - start < 60 * NS_PER_S)
+        house_turn(house);
+    assert_true(done(house));
 }
 
 void house_put(struct house *house, int fd, const char *data, size_t size)

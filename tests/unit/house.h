@@ -44,6 +44,20 @@ struct house {
     struct receive *receive;
 };
 
+// What a test wants otherwise; 0 and NULL are the usual.
+struct house_options {
+    enum spool_when_full when_full;
+    uint64_t block_for_ns; // 1 s
+    uint64_t join_for_ns;  // lines are not joined
+    size_t max_line;       // 16 KiB
+    size_t log_bytes;      // of segments of 1 MiB; 0: 4 of SPOOL_SEGMENT_MIN
+    uint64_t read_limit;   // of all connections: none
+    size_t max_connections;
+    uint64_t first_byte_timeout_ns;
+    const char *allowed_uids, *allowed_gids;
+};
+
+struct house *house_with(const struct house_options *options);
 struct house *house_new(enum spool_when_full when_full, uint64_t block_for_ns);
 // Checks that the books balance.
 void house_free(struct house *house);
@@ -55,6 +69,8 @@ void house_turn(struct house *house);
 // Turns until the sink has count documents; the bound is in turns, not in time.
 void house_until_documents(struct house *house, size_t count);
 void house_until_closed(struct house *house);
+// Turns until done says so; the bound is far beyond what any test takes.
+void house_until(struct house *house, bool (*done)(const struct house *house));
 // Writes all, turning the loop whenever the socket is full.
 void house_put(struct house *house, int fd, const char *data, size_t size);
 // Answers everything that the sink held back, and from now on at once.
