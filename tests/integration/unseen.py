@@ -20,29 +20,18 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-STACK = os.path.join(HERE, "..", "stack")
-sys.path.insert(0, STACK)
+sys.path.insert(0, os.path.join(HERE, "..", "stack"))
 sys.path.insert(0, HERE)
 
 import ecs_document  # noqa: E402
 from agent_process import Agent, imbalance  # noqa: E402
+from servers import SKIPPED, stack  # noqa: E402
 
 DEADLINE_SECONDS = 120
-SKIPPED = 77
 SEVERITY = {"trace": 1, "debug": 5, "info": 9, "warn": 13, "error": 17, "fatal": 21}
 UID = re.compile(rb"u~[a-z0-9]+-[0-9]+-[0-9]+~")
 ABSENT = object()
 SHOWN, LONGEST = 2, 1200  # how much of what is wrong is printed
-
-
-def stack(script, *arguments):
-    done = subprocess.run([os.path.join(STACK, script), *arguments], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode == SKIPPED:
-        print(f"SKIPPED: {script} cannot be had", file=sys.stderr)
-        sys.exit(SKIPPED)
-    done.check_returncode()
-    lines = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
-    return done.stdout.strip(), {k: v.strip("'\"") for k, v in lines.items()}
 
 
 def programs(folder):
