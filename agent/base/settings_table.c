@@ -153,7 +153,7 @@ const struct setting_row setting_rows[] = {
      .help = "librdkafka's own properties by name (TLS, SASL, compression …)."},
     {"headers", EXPORTER(headers), .type = SETTING_MAP, .fallback = "", .key_separator = '-',
      .help = "Headers of every request (`otlp`) or message (`kafka`, where `{service.name}` stands "
-             "for that field's value)."},
+             "for that field's value; a header is left out where a record has none)."},
     {"endpoint", EXPORTER(endpoint), .type = SETTING_TEXT, .fallback = "http://127.0.0.1:4317",
      .only = "otlp", .rule = rule_endpoint,
      .help = "The collector's OTLP/gRPC address. Not the agent's own: change `otlp_listen` where "
