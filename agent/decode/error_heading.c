@@ -81,7 +81,8 @@ bool error_heading_parse(struct slice text, struct error_heading *out)
 bool error_name(struct slice type)
 {
     return ends(type, "Error") || ends(type, "Exception") || ends(type, "Throwable") ||
-           ends(type, "ExceptionGroup") || ends(type, "KeyboardInterrupt");
+           ends(type, "ExceptionGroup") || ends(type, "KeyboardInterrupt") ||
+           ends(type, "UnhandledPromiseRejection");
 }
 
 bool error_heading_ruby(struct slice line, struct error_heading *out)
@@ -168,6 +169,9 @@ static bool find_python(struct slice text, struct error_heading *out)
 // "panic: what happened", "thread 'main' panicked at file:1:2:" and the message in the next line.
 static bool find_panic(struct slice text, struct error_heading *out)
 {
+    const char *fatal = memmem(text.data, text.size, "\nfatal error: ", 14);
+    if (fatal && (begins(text, "runtime: ") || begins(text, "unexpected fault ")))
+        text = from(text, (size_t)(fatal + 1 - text.data)); // before it, what led there
     struct slice line = line_at(text, 0);
     const char *mark = line.size ? memmem(line.data, line.size, "panicked at ", 12) : NULL;
     *out = (struct error_heading){.type = SLICE("panic"), .has_message = true, .line = line};
@@ -215,6 +219,17 @@ static bool is_frame(struct slice line)
     return inner.data != line.data && (begins(inner, "at ") || begins(inner, "from "));
 }
 
+// The JVM: Exception in thread "main" app.Refused: no
+static struct slice without_thread(struct slice line)
+{
+    if (begins(line, "[Unhandled"))
+        return from(line, 1);
+    if (!begins(line, "Exception in thread \""))
+        return line;
+    const char *end = memchr(line.data + 21, '"', line.size - 21);
+    return end ? without_spaces(from(line, (size_t)(end - line.data) + 1)) : line;
+}
+
 bool error_heading_find(struct slice trace, struct error_heading *out)
 {
     if (error_is_python(trace))
@@ -227,9 +242,13 @@ bool error_heading_find(struct slice trace, struct error_heading *out)
             break;
         if (error_heading_ruby(line, out))
             return true;
-        if (error_heading_parse(line, out) && (out->has_message || error_name(out->type)) &&
-            (at == 0 || error_name(out->type)))
+        struct slice name = without_thread(line);
+        if (error_heading_parse(name, out) &&
+            (out->has_message || name.size < line.size || error_name(out->type)) &&
+            (at == 0 || error_name(out->type))) {
+            out->line = line;
             return true;
+        }
         if (error_heading_within(line, out))
             return true;
     }

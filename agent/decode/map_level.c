@@ -33,6 +33,7 @@ static const struct level_word level_words[] = {
     {"emergency", LEVEL_FATAL}, {"alert", LEVEL_FATAL},        {"emerg", LEVEL_FATAL},
     {"success", LEVEL_INFO},    {"inf", LEVEL_INFO},           {"dbg", LEVEL_DEBUG},
     {"wrn", LEVEL_WARN},        {"ftl", LEVEL_FATAL},          {"trc", LEVEL_TRACE},
+    {"fail", LEVEL_ERROR},      {"dbug", LEVEL_DEBUG},         {"trce", LEVEL_TRACE},
 };
 
 // OpenTelemetry's number of a level.

@@ -39,7 +39,7 @@ static void set_error(struct mapper *mapper, struct slice head, struct slice tra
         fields_set(own, ECS_ERROR_TYPE, as_text(heading.type));
     if (found && without_end(heading.message).size)
         fields_set(own, ECS_ERROR_MESSAGE, as_text(without_end(heading.message)));
-    struct slice level = record_level(first_line(head.size ? head : trace));
+    struct slice level = record_level(head.size ? head : first_line(trace));
     map_value(mapper, SLICE("level"), as_text(level.size ? level : SLICE("error")));
 }
 

@@ -178,6 +178,21 @@ bool record_start(struct slice line)
            starts_with_key(line);
 }
 
+bool record_is_half(struct slice line)
+{
+    size_t day = matches(line, 4, "00, 0000 ") ? 13 : 12;
+    return is_month_or_day(line, 0) &&
+           (matches(line, 4, "00, 0000 ") || matches(line, 4, "0, 0000 ")) &&
+           (matches(line, day, "00:00:00 aM ") || matches(line, day, "0:00:00 aM "));
+}
+
+bool record_is_other_half(struct slice line)
+{
+    struct slice word = word_at(line, 0);
+    return is_capitals(word) && (is_level(word) || slice_equal(word, SLICE("CONFIG"))) &&
+           matches(line, word.size, ": ");
+}
+
 static struct slice level_of_letter(char letter)
 {
     switch (letter) {

@@ -7,6 +7,7 @@
 
 // Lines of a message before its frames, at most, that are taken unseen.
 #define MESSAGE_LINES 8
+#define DIFF_LINES 64 // of Node's assertions
 
 enum phase {
     PHASE_HEADING, // the type and message are there, the frames not yet
@@ -14,6 +15,7 @@ enum phase {
     PHASE_DONE,  // Python: the type and message have come
     PHASE_CHAIN, // Python: another traceback must follow
     PHASE_GROUP, // Python: what follows has a margin
+    PHASE_STACK, // Python: frames without a heading of their own
     PHASE_MODEL, // Python: done, and pydantic's fields follow
 };
 
@@ -32,6 +34,7 @@ static bool become_kind_of(struct stack_trace *trace, struct slice line, struct 
         become(trace, TRACE_AT, PHASE_FRAMES);
         return true;
     case LINE_TYPED:
+    case LINE_NAMED:
         become(trace, TRACE_AT, PHASE_HEADING);
         return true;
     case LINE_CRASH:
@@ -40,8 +43,10 @@ static bool become_kind_of(struct stack_trace *trace, struct slice line, struct 
         trace->others = MESSAGE_LINES;
         return true;
     case LINE_PYTHON:
-    case LINE_FILE:
         become(trace, TRACE_PYTHON, PHASE_FRAMES);
+        return true;
+    case LINE_FILE:
+        become(trace, TRACE_PYTHON, PHASE_STACK);
         return true;
     case LINE_PYTHON_GROUP:
         become(trace, TRACE_PYTHON, PHASE_GROUP);
@@ -88,10 +93,13 @@ void stack_trace_begin(struct stack_trace *trace, struct slice line, struct trac
         .record = form.kind == LINE_RECORD,
         .head_indent = form.indent,
         .indented = form.indent > 0,
+        .named = form.kind == LINE_NAMED,
+        .half = form.kind == LINE_RECORD && record_is_half(line),
     };
     become_kind_of(trace, line, form);
     // A name and arguments are a call only below a record; a lone frame is no proof either.
-    if (form.kind == LINE_GO_NAME || form.kind == LINE_GO_CALL || form.kind == LINE_NUMBERED)
+    if (form.kind == LINE_GO_NAME || form.kind == LINE_GO_CALL || form.kind == LINE_NUMBERED ||
+        form.kind == LINE_NAMED)
         become(trace, TRACE_NONE, PHASE_HEADING);
 }
 
@@ -114,12 +122,22 @@ static struct slice first_line(struct slice text)
 
 static bool is_severe(struct slice head)
 {
-    struct slice level = record_level(head);
+    struct slice level = record_level(head); // of a record in two halves: the second tells
     return level.size && strchr("EWFCSAPewfcsap", level.data[0]);
 }
 
+// Whether a name that begins the line is one of a class in a package or another class.
+static bool has_path(struct slice line)
+{
+    for (size_t i = 0; i < line.size && line.data[i] != ':'; i++)
+        if (line.data[i] == '.' || line.data[i] == '$')
+            return true;
+    return false;
+}
+
 // Whether a trace that begins here is this record's.
-static bool takes_trace(const struct stack_trace *trace, struct slice text, struct trace_line form)
+static bool takes_trace(const struct stack_trace *trace, struct slice text, struct slice line,
+                        struct trace_line form)
 {
     struct slice head = first_line(text);
     switch (form.kind) {
@@ -133,7 +151,9 @@ static bool takes_trace(const struct stack_trace *trace, struct slice text, stru
         return trace->record || trace_line_announces(head);
     case LINE_GO_NAME:
     case LINE_GO_CALL:
-        return trace->record && is_severe(head);
+        return trace->record && is_severe(text);
+    case LINE_NAMED: // "app.Refused: no", a type that does not say that it is an error's
+        return trace->record && is_severe(text) && has_path(line);
     case LINE_CAUSE:
     case LINE_AT:
     case LINE_FROM:
@@ -147,11 +167,12 @@ static bool takes_trace(const struct stack_trace *trace, struct slice text, stru
 static bool none_goes_on(struct stack_trace *trace, struct slice text, struct slice line,
                          struct trace_line form, uint32_t blanks)
 {
-    if (takes_trace(trace, text, form)) {
+    if (takes_trace(trace, text, line, form)) {
         become_kind_of(trace, line, form);
-        if (form.kind == LINE_TYPED && trace->record)
+        if ((form.kind == LINE_TYPED || form.kind == LINE_NAMED) && trace->record)
             trace->others = MESSAGE_LINES;
-        trace->start = (uint32_t)(text.size + 1 + blanks);
+        bool all = trace->named && form.kind == LINE_AT; // the head was the trace's own
+        trace->start = all ? 0 : (uint32_t)(text.size + 1 + blanks);
         trace->seen = true;
         return true;
     }
@@ -186,9 +207,9 @@ static bool at_goes_on(struct stack_trace *trace, struct slice text, struct slic
     case LINE_FROM:
     case LINE_PYTHON_GROUP:
     case LINE_INDENTED:
-        return !blanks;
+        return !blanks || (heading && trace->others);
     case LINE_CLOSER:
-        return !blanks && trace->indented;
+        return (!blanks && trace->indented) || (heading && trace->others);
     case LINE_NODE_REST:
         return true;
     case LINE_PYTHON: // "Exception in thread Thread-1 (f):"
@@ -203,7 +224,7 @@ static bool at_goes_on(struct stack_trace *trace, struct slice text, struct slic
     case LINE_GO_NAME:
     case LINE_GO_CALL:
     case LINE_PYTHON_DETAIL:
-        return heading && take_other(trace, blanks);
+        return heading && take_other(trace, 0); // of a message with blank lines, too
     default:
         return false;
     }
@@ -222,6 +243,11 @@ static bool is_field(const struct stack_trace *trace, struct slice line, uint32_
     return trace->phase == PHASE_MODEL && !blanks && !memchr(line.data, ' ', line.size);
 }
 
+static bool is_framed(const struct stack_trace *trace)
+{
+    return trace->phase == PHASE_FRAMES || trace->phase == PHASE_STACK;
+}
+
 static bool is_done(const struct stack_trace *trace)
 {
     return trace->phase == PHASE_DONE || trace->phase == PHASE_MODEL;
@@ -237,13 +263,13 @@ static bool python_goes_on(struct stack_trace *trace, struct slice text, struct 
     case LINE_FILE:
     case LINE_AT:
     case LINE_FROM:
-        return !blanks || trace->phase == PHASE_FRAMES;
+        return !blanks || is_framed(trace);
     case LINE_PYTHON_CHAIN:
         trace->phase = PHASE_CHAIN;
         return true;
     case LINE_PYTHON:
     case LINE_PYTHON_GROUP:
-        if (trace->phase != PHASE_CHAIN)
+        if (trace->phase != PHASE_CHAIN && trace->phase != PHASE_STACK)
             return form.kind == LINE_PYTHON_GROUP && trace->phase == PHASE_GROUP && !blanks;
         trace->phase = form.kind == LINE_PYTHON ? PHASE_FRAMES : PHASE_GROUP;
         return true;
@@ -251,7 +277,7 @@ static bool python_goes_on(struct stack_trace *trace, struct slice text, struct 
     case LINE_NAMED:
     case LINE_RUBY_CRASH:
     case LINE_GO_NAME: // "app.Stop", a type without a message
-        if (trace->phase == PHASE_FRAMES && !blanks && trace->indented && is_python_type(line)) {
+        if (is_framed(trace) && !blanks && trace->indented && is_python_type(line)) {
             bool model = memmem(line.data, line.size, " validation error", 17) != NULL;
             trace->phase = model ? PHASE_MODEL : PHASE_DONE;
             return true;
@@ -279,7 +305,7 @@ static bool go_goes_on(struct stack_trace *trace, struct slice text, struct slic
     case LINE_GO_REST:
         return true;
     case LINE_GO_CRASH: // "runtime: goroutine stack exceeds …" comes before "fatal error: …"
-        return heading && !blanks && line.data[0] == 'f';
+        return heading && !blanks && line.data[0] != 'p';
     case LINE_INDENTED:
     case LINE_AT:
     case LINE_FROM:
@@ -366,7 +392,7 @@ static bool node_goes_on(struct stack_trace *trace, struct slice text, struct sl
     if (blanks != 1)
         return false;
     become(trace, TRACE_AT, PHASE_HEADING);
-    trace->others = MESSAGE_LINES;
+    trace->others = DIFF_LINES;
     return true;
 }
 
@@ -410,9 +436,15 @@ static goes_on *const handlers[TRACE_KINDS] = {
 bool stack_trace_goes_on(struct stack_trace *trace, struct slice text, struct slice line,
                          struct trace_line form, uint32_t blanks)
 {
-    if (trace->closed || blanks > TRACE_BLANKS_MAX || form.kind == LINE_RECORD ||
-        !handlers[trace->kind](trace, text, line, form, blanks))
+    if (trace->closed || blanks > TRACE_BLANKS_MAX)
         return false;
+    bool half = trace->half && !blanks && record_is_other_half(line);
+    trace->half = false;
+    if (half)
+        return true;
+    if (form.kind == LINE_RECORD || !handlers[trace->kind](trace, text, line, form, blanks))
+        return false;
+    trace->named = false;
     trace->indented = form.indent > 0;
     return true;
 }

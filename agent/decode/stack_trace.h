@@ -34,6 +34,8 @@ struct stack_trace {
     bool record;          // its first line begins as a record: time, level, priority
     bool seen;            // there is a trace, not only what might begin one
     bool indented;        // its last line was
+    bool named;           // it has one line, a name and a message
+    bool half;            // it has one line, and java.util.logging writes two
     bool closed;          // nothing goes on with it
     uint32_t head_indent; // of its first line
     uint32_t start;       // of the trace in the record's text; 0: all of it is one

@@ -58,6 +58,8 @@ static const struct opening openings[] = {
     {"handle: <", LINE_PYTHON_DETAIL},
     {"task: <", LINE_PYTHON_DETAIL},
     {"future: <", LINE_PYTHON_DETAIL},
+    {"source_traceback: ", LINE_PYTHON_DETAIL},
+    {"Stack (most recent call last)", LINE_PYTHON_DETAIL},
     {"[SQL: ", LINE_PYTHON_DETAIL},
     {"[parameters: ", LINE_PYTHON_DETAIL},
     {"(Background on this error at: ", LINE_PYTHON_DETAIL},
@@ -151,7 +153,8 @@ static bool is_source_place(struct slice line)
         return false;
     struct slice file = slice_of(line.data, at - 1);
     static const char *const ends[] = {"js", "ts", "jsx", "tsx"};
-    if (begins(file, "node:") || begins(file, "evalmachine."))
+    if (begins(file, "node:") || begins(file, "evalmachine.") || begins(file, "[eval") ||
+        begins(file, "[stdin"))
         return true;
     const char *dot = memrchr(file.data, '.', file.size);
     struct slice end = dot ? from(file, (size_t)(dot - file.data) + 1) : SLICE("");
@@ -173,7 +176,7 @@ static bool is_go_name(char c)
 static enum trace_line_kind go_kind(struct slice line)
 {
     size_t at = 0;
-    bool dot = false;
+    bool dot = begins(line, "panic(");
     while (at < line.size && line.data[at] && is_go_name(line.data[at])) {
         if (line.data[at] == '(' && dot && line.data[at - 1] != '.')
             return line.data[line.size - 1] == ')' ? LINE_GO_CALL : LINE_OTHER;
@@ -181,6 +184,13 @@ static enum trace_line_kind go_kind(struct slice line)
         at++;
     }
     return dot && at == line.size && line.data[at - 1] != '.' ? LINE_GO_NAME : LINE_OTHER;
+}
+
+// "...22369471 frames elided..."
+static bool is_elision(struct slice line)
+{
+    size_t digits = begins(line, "...") ? digits_at(line, 3) : 0;
+    return digits && begins(from(line, 3 + digits), " frames elided...");
 }
 
 // "rip    0x45e9b1", as Go prints them after a signal.
@@ -248,7 +258,7 @@ static enum trace_line_kind margin_kind(struct slice line)
         return kind != LINE_OTHER ? kind : LINE_NAMED;
     }
     kind = go_kind(line);
-    if (kind == LINE_OTHER && is_register(line))
+    if (kind == LINE_OTHER && (is_register(line) || is_elision(line)))
         kind = LINE_GO_REST;
     return kind;
 }
