@@ -12,11 +12,11 @@
 void hint(struct hints *hints, enum close_reason reason, const char *format, ...)
 {
     static const char *const events[CLOSE_REASON_COUNT] = {
-        [CLOSE_TOO_MANY] = "connection_refused", [CLOSE_NOT_ALLOWED] = "peer_not_allowed",
-        [CLOSE_SILENT] = "connection_silent",    [CLOSE_STALLED] = "connection_stalled",
-        [CLOSE_UNREAD] = "answers_unread",       [CLOSE_BROKEN] = "dialect_broken",
-        [CLOSE_TLS] = "foreign_bytes",           [CLOSE_PICKLE] = "foreign_bytes",
-        [CLOSE_HTTP1] = "foreign_bytes",         [CLOSE_BINARY] = "foreign_bytes",
+        [CLOSE_TOO_MANY] = "connections_full", [CLOSE_NOT_ALLOWED] = "peer_not_allowed",
+        [CLOSE_SILENT] = "connection_silent",  [CLOSE_STALLED] = "connection_stalled",
+        [CLOSE_UNREAD] = "answers_unread",     [CLOSE_BROKEN] = "dialect_broken",
+        [CLOSE_TLS] = "foreign_bytes",         [CLOSE_PICKLE] = "foreign_bytes",
+        [CLOSE_HTTP1] = "foreign_bytes",       [CLOSE_BINARY] = "foreign_bytes",
     };
     uint64_t now = clock_monotonic(hints->clock);
     if (hints->rows[reason].told_ns && now - hints->rows[reason].told_ns < HINT_EVERY_NS) {
@@ -29,7 +29,7 @@ void hint(struct hints *hints, enum close_reason reason, const char *format, ...
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     struct log_field fields[] = {{"reason", close_reason_name(reason), 0},
-                                 {"suppressed", NULL, (long long)hints->rows[reason].untold},
+                                 {"untold", NULL, (long long)hints->rows[reason].untold},
                                  {NULL, NULL, 0}};
     own_log_fields(OWN_WARN, events[reason], fields, "a connection was closed: %s", text);
     hints->rows[reason].told_ns = now;
