@@ -38,8 +38,9 @@ const struct setting_row setting_rows[] = {
      .help = "TCP address of OTLP/gRPC, so that an SDK with its defaults just works; empty "
              "switches it off."},
     {"http.listen", AGENT(http.listen), .type = SETTING_LISTEN, .fallback = "127.0.0.1:9598",
-     .help = "TCP address of `/metrics`, `/healthz`, `/readyz` and `/books`; empty switches it "
-             "off."},
+     .help =
+         "TCP address of `/metrics`, `/healthz`, `/readyz` and `/books`, and for loopback peers "
+         "of `/config` and `/tail`; empty switches it off."},
     {"max_connections", AGENT(max_connections), .type = SETTING_INTEGER, .fallback = "10000",
      .min = 1, .max = 1000000,
      .help = "Connections open at once, of all doors. Further ones are closed and counted."},

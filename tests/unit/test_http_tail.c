@@ -28,7 +28,7 @@ static struct loop *loop;
 static struct http_endpoint *endpoint;
 static struct books books;
 static struct settings settings;
-static int watchers; // calls of watch: +1 and -1
+static int watchers;          // calls of watch: +1 and -1
 static char answer[16 << 20]; // more than the kernel keeps for a connection
 
 static bool ready(void *ctx)
