@@ -55,7 +55,9 @@ struct grpc_server {
     unsigned idle; // resets and empty frames since the last message
     bool calmed;   // the peer was told to calm down: nothing of it is read any more
     bool failed;
+    bool broken; // a GOAWAY with an error was sent
     bool ending; // a shutdown was asked for
+    bool ended;  // the last words are said
     struct h2_output output;
 };
 

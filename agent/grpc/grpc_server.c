@@ -186,15 +186,19 @@ static void reset_received(struct grpc_server *server, int32_t stream_id)
         idle_frame(server);
 }
 
-static void ping_received(struct grpc_server *server, const nghttp2_frame *frame)
+static void submit_goaway(struct grpc_server *server)
 {
-    // The peer has seen the notice: what it sends from now on, it sends elsewhere.
-    if (!server->ending || !(frame->hd.flags & NGHTTP2_FLAG_ACK))
-        return;
     int32_t last = nghttp2_session_get_last_proc_stream_id(server->session);
     if (nghttp2_submit_goaway(server->session, NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, NULL,
                               0) != 0)
         server->failed = true;
+}
+
+static void ping_received(struct grpc_server *server, const nghttp2_frame *frame)
+{
+    // The peer has seen the notice: what it sends from now on, it sends elsewhere.
+    if (server->ending && frame->hd.flags & NGHTTP2_FLAG_ACK)
+        submit_goaway(server);
 }
 
 static int frame_received(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
@@ -222,7 +226,9 @@ static int frame_received(nghttp2_session *session, const nghttp2_frame *frame, 
 
 static int frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *ctx)
 {
-    (void)ctx;
+    struct grpc_server *server = ctx;
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        server->broken |= frame->goaway.error_code != NGHTTP2_NO_ERROR;
     if ((frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) ||
         !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;
@@ -388,6 +394,22 @@ void grpc_server_shutdown(struct grpc_server *server)
     if (nghttp2_submit_shutdown_notice(server->session) != 0 ||
         nghttp2_submit_ping(server->session, NGHTTP2_FLAG_NONE, NULL) != 0)
         server->failed = true;
+}
+
+void grpc_server_end(struct grpc_server *server)
+{
+    if (server->failed || server->calmed || server->ended)
+        return;
+    server->ended = true;
+    for (struct grpc_call *call = server->oldest; call; call = call->newer)
+        if (!call->delivered && !call->answered)
+            grpc_request_refuse(call, GRPC_UNAVAILABLE, "the agent ends", true);
+    submit_goaway(server);
+}
+
+bool grpc_server_broken(const struct grpc_server *server)
+{
+    return server->failed || server->calmed || server->broken;
 }
 
 void grpc_call_reply(struct grpc_call *call, const struct grpc_status *status,

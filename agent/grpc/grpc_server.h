@@ -50,6 +50,11 @@ size_t grpc_server_output(struct grpc_server *server, const uint8_t **data);
 bool grpc_server_finished(const struct grpc_server *server);
 // Announces the end (GOAWAY); calls in flight are still answered.
 void grpc_server_shutdown(struct grpc_server *server);
+// The last words: calls whose message is not whole are refused as UNAVAILABLE, and GOAWAY says
+// which were seen at all. Write the output, then close.
+void grpc_server_end(struct grpc_server *server);
+// Whether the session failed, or was ended for what the peer did.
+bool grpc_server_broken(const struct grpc_server *server);
 
 // A request message that its service has taken over, and what is charged for it.
 struct grpc_body {

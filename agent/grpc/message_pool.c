@@ -38,18 +38,42 @@ static struct pool_share *stalled(struct message_pool *pool, const struct pool_s
     return long_ago ? share : NULL;
 }
 
+// The budget of messages.
+static uint64_t limit_of(const struct message_pool *pool)
+{
+    return pool->budget->limit - pool->reserved;
+}
+
+bool pool_reserve(struct message_pool *pool, size_t bytes)
+{
+    uint64_t limit = pool->budget->limit;
+    if (limit && (bytes > limit / 2 || pool->reserved > limit / 2 - bytes)) {
+        pool->budget->refused++;
+        return false;
+    }
+    pool->reserved += bytes;
+    byte_budget_force(pool->budget, bytes);
+    return true;
+}
+
+void pool_release(struct message_pool *pool, size_t bytes)
+{
+    assert(pool->reserved >= bytes);
+    pool->reserved -= bytes;
+    byte_budget_give(pool->budget, bytes);
+}
+
 static bool may_take(const struct pool_share *share, size_t bytes)
 {
     const struct message_pool *pool = share->pool;
-    const struct byte_budget *budget = pool->budget;
-    bool large = share->bytes + bytes > budget->limit / 4;
+    const uint64_t limit = limit_of(pool);
+    const uint64_t used = pool->budget->used - pool->reserved;
     if (share == pool->large)
         return true;
-    if (large)
+    if (share->bytes + bytes > limit / 4)
         return !pool->large;
     size_t others = pool->large ? pool->large->bytes : 0;
-    return budget->used + bytes <= budget->limit ||
-           budget->used - others + bytes <= budget->limit / 2;
+    return used + bytes <= limit || used - others + bytes <= limit / 2;
 }
 
 bool pool_take(struct pool_share *share, size_t bytes)
@@ -69,7 +93,7 @@ bool pool_take(struct pool_share *share, size_t bytes)
         unlist(victim); // whatever its owner does, it is asked once
         victim->evict(victim);
     }
-    if (budget->limit && share->bytes + bytes > budget->limit / 4)
+    if (budget->limit && !pool->large && share->bytes + bytes > limit_of(pool) / 4)
         pool->large = share;
     if (share->bytes == 0)
         list(share);

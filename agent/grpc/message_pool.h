@@ -1,6 +1,7 @@
 // The memory that unfinished request messages of all connections may hold together, and who of them
 // goes on when it runs out.
 //
+// - What connections need by themselves comes first, up to half of the budget; the rest is shared.
 // - A message may hold up to a quarter of the budget while there is room. One that wants more must
 //   be the only such: the large one.
 // - The large one always gets what it asks for (its owner bounds a message), so some message can
@@ -28,6 +29,7 @@ struct pool_share;
 struct message_pool {
     struct byte_budget *budget; // not owned; must outlive the shares
     struct clock *clock;
+    size_t reserved;                    // for connections: not for messages
     struct pool_share *large;           // holds, or held, more than a quarter
     struct pool_share *oldest, *newest; // that may be evicted, by when they moved on last
 };
@@ -44,6 +46,10 @@ struct pool_share {
     struct pool_share *older, *newer;
     bool listed;
 };
+
+// What a connection needs by itself, out of at most half of the budget. False: no room for another.
+bool pool_reserve(struct message_pool *pool, size_t bytes);
+void pool_release(struct message_pool *pool, size_t bytes);
 
 // Charges bytes more before they are kept; may evict others. False: no room for this message now.
 bool pool_take(struct pool_share *share, size_t bytes);

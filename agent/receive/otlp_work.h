@@ -13,6 +13,7 @@
 #include "base/slice.h"
 #include "decode/decode.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,18 +38,19 @@ void otlp_work_free(struct otlp_work *work);
 // Appends everything in hand now, and from now on each request at once: the agent ends. What has no
 // room is shed, or refused where nothing of it is appended.
 void otlp_work_finish(struct otlp_work *work);
-// Tells every peer that the end is near (GOAWAY), so that idle ones go.
-void otlp_work_announce_end(struct otlp_work *work);
-
 // One connection's part. resume is called when the connection is to go on: feed it again (with
 // nothing, where there is nothing) and pull its output. Never from inside a call of the owner's,
-// but for otlp_peer_feed and otlp_peer_output, so it must only take note.
+// but for otlp_peer_feed and otlp_peer_output, so it must only take note. 0, -ENOMEM, or -ENOBUFS
+// where the memory for sessions is used up.
 int otlp_peer_new(struct otlp_peer **out, struct otlp_work *work, void (*resume)(void *ctx),
                   void *ctx);
 // What is in hand is appended all the same; nobody gets its reply.
 void otlp_peer_free(struct otlp_peer *peer);
+// Whether it broke its protocol, or flooded us: the reason for DECODE_CLOSE.
+bool otlp_peer_broken(const struct otlp_peer *peer);
 // Takes all of data. DECODE_BLOCKED: read no more until resume is called. end: nothing follows; it
-// is blocked until every reply is there.
+// is blocked until every reply is there. After otlp_work_finish it never blocks, and end says
+// goodbye.
 enum decode_stop otlp_peer_feed(struct otlp_peer *peer, struct slice data, bool end);
 size_t otlp_peer_output(struct otlp_peer *peer, const uint8_t **data);
 

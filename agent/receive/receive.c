@@ -5,6 +5,7 @@
 #include "receive/connection.h"
 #include "receive/connection_answers.h"
 #include "receive/listener.h"
+#include "receive/otlp_work.h"
 #include "receive/receive_state.h"
 
 #include <errno.h>
@@ -83,6 +84,18 @@ static void init_state(struct receive *receive, const struct receive_config *con
     connection_memory_init(receive);
 }
 
+static int start_otlp(struct receive *receive)
+{
+    const struct otlp_work_config config = {
+        .loop = receive->config.loop,
+        .clock = receive->config.clock,
+        .decoder = receive->config.decoder,
+        .max_message = receive->config.max_message,
+        .message_bytes = &receive->config.book->message_bytes,
+    };
+    return otlp_work_new(&receive->otlp_work, &config);
+}
+
 int receive_new(struct receive **out, const struct receive_config *config)
 {
     struct listener_error error = {"out of memory"};
@@ -92,6 +105,8 @@ int receive_new(struct receive **out, const struct receive_config *config)
     init_state(receive, config);
     receive->buffer = malloc(KEPT_COPIED + READ_SIZE);
     int r = receive->buffer ? admission_init(receive, &error) : -ENOMEM;
+    if (r == 0)
+        r = start_otlp(receive);
     if (r == 0)
         r = open_listeners(receive, &error);
     if (r < 0) {
@@ -117,6 +132,7 @@ void receive_free(struct receive *receive)
     receive->idle = NULL;
     while ((connection = first_of(receive)))
         connection_free(connection);
+    otlp_work_free(receive->otlp_work);
     free_listener(&receive->socket);
     free_listener(&receive->otlp);
     loop_deferred_stop(&receive->resume);
@@ -153,6 +169,7 @@ void receive_close_all(struct receive *receive)
     receive->idle = NULL;
     listener_close(receive->socket);
     listener_close(receive->otlp);
+    otlp_work_finish(receive->otlp_work);
     struct connection *connection;
     while ((connection = first_of(receive)))
         if (connection_sweep(connection))

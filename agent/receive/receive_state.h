@@ -16,6 +16,7 @@
 #define READ_SIZE ((size_t)64 << 10) // at most, of one connection in one turn
 
 struct listener;
+struct otlp_work;
 
 struct receive {
     struct receive_config config;
@@ -27,6 +28,7 @@ struct receive {
     struct admission admission;
     struct connection_memory memory;
     struct hints hints;
+    struct otlp_work *otlp_work; // Export requests of all connections
     uint64_t unread_ns;  // ANSWERS_UNREAD_NS, but for tests
     struct link resumed; // have their turn soon
     struct loop_deferred resume;

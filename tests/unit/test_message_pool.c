@@ -198,6 +198,22 @@ static void test_without_a_pool_or_a_limit(void **state)
     close_pond();
 }
 
+static void test_connections_come_first(void **state)
+{
+    (void)state;
+    open_pond();
+    assert_true(pool_reserve(&pond.pool, 400));
+    assert_false(pool_reserve(&pond.pool, 101));
+    for (unsigned i = 0; i < 4; i++)
+        assert_true(pool_take(&pond.shares[i], 150)); // a quarter of what is left
+    assert_int_equal(pond.budget.used, LIMIT);
+    assert_null(pond.pool.large);
+    assert_false(pool_take(&pond.shares[4], 1));
+    pool_release(&pond.pool, 400);
+    assert_true(pool_take(&pond.shares[4], 1));
+    close_pond();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_the_large_one_may_be_evicted),
         cmocka_unit_test(test_handing_over),
         cmocka_unit_test(test_without_a_pool_or_a_limit),
+        cmocka_unit_test(test_connections_come_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,7 @@ struct port {
     struct byte_budget budget;
     struct otlp_work *work;
     struct client clients[CLIENTS];
+    size_t session; // bytes charged for one
 };
 
 static void resumed(void *ctx)
@@ -49,6 +50,7 @@ static struct port *port_new(uint64_t log_bytes)
         peer_open(&client->peer);
         assert_int_equal(otlp_peer_new(&client->otlp, port->work, resumed, client), 0);
     }
+    port->session = (size_t)port->budget.used / CLIENTS;
     return port;
 }
 
@@ -150,6 +152,15 @@ static uint64_t routed(const struct port *port)
     return port->door->house->books.door[SIGNAL_LOGS].routed;
 }
 
+// Bytes of messages: what is charged without the sessions.
+static size_t held(const struct port *port)
+{
+    size_t sessions = 0;
+    for (unsigned i = 0; i < CLIENTS; i++)
+        sessions += port->clients[i].otlp ? port->session : 0;
+    return (size_t)port->budget.used - sessions;
+}
+
 static void test_a_small_request_is_answered_at_once(void **state)
 {
     (void)state;
@@ -197,7 +208,7 @@ static void test_a_large_request_takes_turns(void **state)
     while (!answered(&port->clients[1], behind, "0"))
         port_turn(port);
     assert_int_equal(routed(port), 22010);
-    assert_int_equal(port->budget.used, 0);
+    assert_int_equal(held(port), 0);
     free(body);
     free(second);
     free(little);
@@ -216,7 +227,7 @@ static void test_a_request_larger_than_the_log(void **state)
         port_turn(port);
     assert_string_equal(peer_stream(&port->clients[0].peer, id)->grpc_status, "");
     assert_in_range(routed(port), 5000, 19000);
-    assert_true(port->budget.used >= size - 5);
+    assert_true(held(port) >= size - 5);
     // Another that comes now is refused, with the time to come back; nothing of it is appended.
     size_t other_size;
     uint64_t before = routed(port);
@@ -253,9 +264,9 @@ static void test_taken_is_taken(void **state)
     nghttp2_submit_rst_stream(port->clients[1].peer.session, 0, reset, NGHTTP2_CANCEL);
     carry(&port->clients[1]);
     client_leave(&port->clients[0]); // its connection breaks
-    for (unsigned i = 0; i < 1000 && port->budget.used > 0; i++)
+    for (unsigned i = 0; i < 1000 && held(port) > 0; i++)
         port_turn(port);
-    assert_int_equal(port->budget.used, 0);
+    assert_int_equal(held(port), 0);
     assert_int_equal(routed(port), 40000);
     free(body);
     port_free(port);
@@ -340,28 +351,54 @@ static void test_inflating_blocks_its_connection_only(void **state)
     port_free(port);
 }
 
-// GOAWAY: calls in hand are answered, then the session is over; an idle one at once.
+// GOAWAY: what is in hand is answered, what is not whole is refused, and the client is told what
+// was seen.
 static void test_the_end_is_announced(void **state)
 {
     (void)state;
     struct port *port = port_new(64u << 20);
+    struct client *client = &port->clients[0];
     size_t size;
     uint8_t *body = framed_logs(20000, 100, &size);
-    int32_t id = send_request(&port->clients[0], LOGS, NULL, body, size);
-    carry(&port->clients[1]);
-    otlp_work_announce_end(port->work);
-    for (unsigned i = 0; i < 10; i++)
-        port_turn(port);
-    assert_true(port->clients[1].peer.goaway);
-    assert_int_equal(port->clients[1].stop, DECODE_CLOSE);
-    assert_true(port->clients[0].peer.goaway);
-    assert_int_equal(port->clients[0].stop, DECODE_MORE);
-    for (unsigned i = 0; i < 1000 && port->clients[0].stop != DECODE_CLOSE; i++)
-        port_turn(port);
-    assert_true(answered(&port->clients[0], id, "0"));
-    assert_int_equal(port->clients[0].stop, DECODE_CLOSE);
-    assert_int_equal(port->clients[0].peer.goaway_code, NGHTTP2_NO_ERROR);
+    int32_t id = send_request(client, LOGS, NULL, body, size);
+    int32_t half = peer_request(&client->peer, LOGS, "application/grpc", NULL, body, 1000, true);
+    carry(client);
+    assert_false(answered(client, id, "0"));
+    otlp_work_finish(port->work);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        port->clients[i].end = true;
+        port->clients[i].resumed = 1;
+        carry(&port->clients[i]);
+        assert_int_equal(port->clients[i].stop, DECODE_CLOSE);
+        assert_true(port->clients[i].peer.goaway);
+        assert_int_equal(port->clients[i].peer.goaway_code, NGHTTP2_NO_ERROR);
+        assert_false(otlp_peer_broken(port->clients[i].otlp));
+    }
+    assert_true(answered(client, id, "0"));
+    assert_true(answered(client, half, "14"));
+    assert_int_equal(client->peer.goaway_last, half);
+    assert_int_equal(port->clients[1].peer.goaway_last, 0);
     free(body);
+    port_free(port);
+}
+
+// Sessions themselves hold memory: there are so many, and no more.
+static void test_sessions_are_charged(void **state)
+{
+    (void)state;
+    struct port *port = port_new(8u << 20);
+    struct otlp_peer *peers[1000];
+    unsigned count = 0;
+    int r = 0;
+    while (count < 1000 && r == 0) {
+        r = otlp_peer_new(&peers[count], port->work, resumed, &port->clients[0]);
+        count += r == 0;
+    }
+    assert_int_equal(r, -ENOBUFS);
+    assert_in_range(count, 200, 300);
+    assert_in_range(port->budget.used, 7u << 20, 15u << 19);
+    while (count > 0)
+        otlp_peer_free(peers[--count]);
     port_free(port);
 }
 
@@ -376,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_free_with_requests_in_hand),
         cmocka_unit_test(test_inflating_blocks_its_connection_only),
         cmocka_unit_test(test_the_end_is_announced),
+        cmocka_unit_test(test_sessions_are_charged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
