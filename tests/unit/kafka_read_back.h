@@ -11,6 +11,8 @@ static inline void check_lines(struct bench *bench, const rd_kafka_message_t *me
     const char *at = message->payload;
     const char *end = at + message->len;
     assert_int_not_equal(end[-1], '\n');
+    if (memchr(at, '\n', message->len))
+        assert_true(message->len <= bench->lines_bytes);
     while (at < end) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t size = (size_t)((stop ? stop : end) - at);

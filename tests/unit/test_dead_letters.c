@@ -266,6 +266,7 @@ static void whose_it_is(void **state)
                "\"no\"},\"name\":\"shop\"}}\n",
                "shop");
     service_is("{\"message\":\"\\\"service\\\":{\\\"name\\\":\\\"no\\\"}\"}\n", "");
+    service_is("{\"labels\":{\"name\":\"no\"},\"service\":{\"name\":\"shop\"}}\n", "shop");
     service_is("{\"service\":\"no\",\"name\":\"no\"}\n", "");
     service_is("{\"service\":[\"no\"]}\n", "");
 

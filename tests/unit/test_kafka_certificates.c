@@ -37,11 +37,11 @@ static struct kafka_exporter *of(struct bench *bench)
     return (struct kafka_exporter *)(void *)bench->exporter;
 }
 
-static rd_kafka_t *before;
+static uint64_t before; // when the first producer was opened; the next may have its address
 
 static bool is_another(struct bench *bench)
 {
-    return of(bench)->producer && of(bench)->producer != before;
+    return of(bench)->producer && of(bench)->opened_ns != before;
 }
 
 static void new_files_make_a_new_producer(void **state)
@@ -55,7 +55,7 @@ static void new_files_make_a_new_producer(void **state)
     struct setting_pair properties[] = {{"ssl.ca.location", ca}};
     bench->stop_at = 100;
     start(bench, properties, 1, 50);
-    before = of(bench)->producer;
+    before = of(bench)->opened_ns;
     uint64_t contents = of(bench)->certificates.contents;
     pump(bench);
     make_pair("cert.pem", "key.pem");
@@ -81,12 +81,12 @@ static void a_key_that_does_not_fit_keeps_the_old_producer(void **state)
                                         {"ssl.certificate.location", certificate},
                                         {"ssl.key.location", key}};
     start(bench, properties, 3, 50);
-    before = of(bench)->producer;
+    before = of(bench)->opened_ns;
     uint64_t contents = of(bench)->certificates.contents;
     make_pair("cert.pem", "other.pem"); // the key is still the old one's
     // As the watch does when the files are quiet, without waiting for that.
     kafka_certificates_changed(of(bench));
-    assert_ptr_equal(of(bench)->producer, before);
+    assert_int_equal(of(bench)->opened_ns, before);
     assert_int_equal(of(bench)->state, KAFKA_OPEN);
     assert_int_equal(of(bench)->certificates.contents, contents);
     char from[128];
@@ -105,7 +105,7 @@ static void the_same_contents_change_nothing(void **state)
     snprintf(ca, sizeof ca, "%s/cert.pem", folder);
     struct setting_pair properties[] = {{"security.protocol", "ssl"}, {"ssl.ca.location", ca}};
     start(bench, properties, 2, 50);
-    before = of(bench)->producer;
+    before = of(bench)->opened_ns;
     FILE *file = fopen(ca, "r");
     assert_non_null(file);
     assert_true(fread(text, 1, sizeof text - 1, file) > 0);
@@ -117,7 +117,7 @@ static void the_same_contents_change_nothing(void **state)
     write_file("cert.pem", "not a certificate\n");
     kafka_certificates_changed(kafka);
     assert_int_equal(kafka->state, KAFKA_OPEN);
-    assert_ptr_equal(kafka->producer, before);
+    assert_int_equal(kafka->opened_ns, before);
     tear_down(bench);
 }
 
