@@ -69,7 +69,8 @@ void map_begin_fields(struct mapper *mapper, struct fields *fields, struct arena
 
 // Offers one value under its dotted key. Text must be valid UTF-8 (VALUE_TEXT, VALUE_ESCAPED) or
 // strict JSON (VALUE_JSON); key and value must stay until the layer is done with. Objects and
-// arrays come as VALUE_JSON, bytes as base64 text.
+// arrays come as VALUE_JSON, bytes as base64 text. A number that is none (NaN) becomes null; null
+// itself is dropped.
 void map_value(struct mapper *mapper, struct slice key, struct value value);
 
 // Offers every member of a JSON object (strict, plus bare NaN and Infinity; white space around it

@@ -5,6 +5,7 @@
 #include "decode/key_hash.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #define PATH_MAX_TAKEN 256 // longer keys' objects stay whole: each leaf gets a copy of the path
@@ -235,5 +236,9 @@ void map_value(struct mapper *mapper, struct slice key, struct value value)
     member->group = 0;
     member->depth = 0;
     member->flags = 0;
+    if (value.kind == VALUE_DOUBLE && !isfinite(value.number)) {
+        member->value.kind = VALUE_NULL;
+        member->flags = MAP_MEMBER_NAN;
+    }
     map_member_add(mapper, member);
 }

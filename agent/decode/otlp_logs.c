@@ -1,7 +1,8 @@
 // LogRecords, one after the other, through the general mapping into records.
 //
 // What the message says in its own fields (time, severity, ids, body) is stronger than attributes;
-// attributes and a body that is a JSON object mean what the same keys mean on a line.
+// attributes and a body that is a JSON object mean what the same keys mean on a line. Names stay as
+// long as they come, as on lines: what a document may hold bounds them.
 #include "base/clock.h"
 #include "decode/decoder.h"
 #include "decode/otlp_parts.h"
@@ -126,6 +127,7 @@ static bool offer_body(struct decoder *decoder, struct slice body)
         return true;
     if (!otlp_value(&decoder->arena, body, &value))
         return false;
+    otlp_finite(&value);
     if (value.kind == VALUE_NULL)
         return true;
     if (value.kind == VALUE_TEXT) {
@@ -169,8 +171,10 @@ static bool place_map(struct decoder *decoder, struct slice body)
         struct value value;
         if (!wire_is(&field, OTLP_KVLIST_VALUES, WIRE_BYTES))
             continue;
-        if (!otlp_key_value(&decoder->arena, otlp_slice(&field), &key, &value) ||
-            !named_values_add(&own->app, &decoder->arena, key, value))
+        if (!otlp_key_value(&decoder->arena, otlp_slice(&field), &key, &value))
+            return false;
+        otlp_finite(&value);
+        if (!named_values_add(&own->app, &decoder->arena, key, value))
             return false;
         bool message = is_message_key(key) && value.kind == VALUE_TEXT;
         if (message && (!fields_has(own, ECS_MESSAGE) || !own->ecs[ECS_MESSAGE].text.size))

@@ -19,11 +19,13 @@ static inline struct slice otlp_slice(const struct wire_field *field)
     return slice_of(field->data, field->size);
 }
 
-// otlp_value.c: an AnyValue as a value; objects and arrays become JSON text, bytes base64, a double
-// that is no number null. Strings are repaired. False where memory ran out.
+// otlp_value.c: an AnyValue as a value; objects and arrays become JSON text, bytes base64. Strings
+// are repaired. A double may be no number (otlp_finite). False where memory ran out.
 bool otlp_value(struct arena *arena, struct slice any, struct value *out);
 // A KeyValue's parts; the key is repaired.
 bool otlp_key_value(struct arena *arena, struct slice pair, struct slice *key, struct value *out);
+// A number that is none (NaN, Infinity) as null.
+void otlp_finite(struct value *value);
 // The KeyValueList in an AnyValue that is one; else false.
 bool otlp_is_map(struct slice any, struct slice *list);
 

@@ -125,10 +125,14 @@ static bool scalar(struct arena *arena, const struct wire_field *field, struct v
         break;
     default:
         *out = (struct value){.kind = VALUE_DOUBLE, .number = wire_double(field)};
-        if (!isfinite(out->number))
-            out->kind = VALUE_NULL;
     }
     return true;
+}
+
+void otlp_finite(struct value *value)
+{
+    if (value->kind == VALUE_DOUBLE && !isfinite(value->number))
+        value->kind = VALUE_NULL;
 }
 
 static bool is_container(const struct wire_field *field)
@@ -152,6 +156,7 @@ static bool write_any(struct arena *arena, struct json_out *out, struct slice an
                                               : write_map(arena, out, otlp_slice(&field));
     if (!scalar(arena, &field, &value))
         return false;
+    otlp_finite(&value);
     json_value(out, &value);
     return true;
 }

@@ -6,6 +6,8 @@
 
 #include <math.h>
 
+#include <math.h>
+
 // The document of one LogRecord; frees the record.
 static yajl_val document_of(struct door *door, struct message record)
 {
@@ -220,6 +222,28 @@ static void test_attributes(void **state)
     door_free(door);
 }
 
+// What is no number is null, wherever it stands; it does not vanish.
+static void test_numbers_that_are_none(void **state)
+{
+    (void)state;
+    struct door *door = door_new();
+    struct message record = {0};
+    put_message(&record, OTLP_LOG_ATTRIBUTES, pair("ratio", any_double(NAN)));
+    put_message(&record, OTLP_LOG_ATTRIBUTES, pair("most", any_double(INFINITY)));
+    put_message(&record, OTLP_LOG_ATTRIBUTES, pair("half", any_double(0.5)));
+    put_message(&record, OTLP_LOG_ATTRIBUTES,
+                pair("in", any_map(pair("k", any_double(-INFINITY)), pair("n", any_double(2.5)))));
+    put_message(&record, OTLP_LOG_BODY, any_map(pair("b", any_double(NAN)), pair("c", any_int(1))));
+    yajl_val document = document_of(door, record);
+    assert_true(YAJL_IS_NULL(document_at(document, "numeric_labels.ratio")));
+    assert_true(YAJL_IS_NULL(document_at(document, "numeric_labels.most")));
+    assert_true(YAJL_IS_NULL(document_at(document, "app.in.k")));
+    assert_true(YAJL_IS_NULL(document_at(document, "app.b")));
+    assert_true(YAJL_IS_NUMBER(document_at(document, "numeric_labels.half")));
+    yajl_tree_free(document);
+    door_free(door);
+}
+
 // Nested deeper than Elasticsearch takes: kept as text. Deeper than protobuf's readers take:
 // refused.
 static void test_depth(void **state)
@@ -307,6 +331,7 @@ int main(void)
         cmocka_unit_test(test_severity),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_attributes),
+        cmocka_unit_test(test_numbers_that_are_none),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_scope_and_resource),
         cmocka_unit_test(test_the_bound_holds),
