@@ -61,6 +61,7 @@ static void frames_take_turns(void **state)
     struct house *house =
         house_with(&(struct house_options){.read_limit = 512 * KIB, .log_bytes = 16u << 20});
     char *bytes = malloc(TEXT + 128);
+    house->receive->memory.line_held_ns = 3600 * NS_PER_S; // only what is given back calls the next
     size_t sent[PEERS] = {0}, size = NATIVE_OPENING_SIZE;
     int fds[PEERS];
     memcpy(bytes, NATIVE_OPENING, size);
@@ -70,7 +71,8 @@ static void frames_take_turns(void **state)
         sent[i] = put_some(house, fds[i], bytes, size - 1);
     }
     assert_true(book_of(house)->paused > 0);
-    for (bool more = true; more;) {
+    bool more = true;
+    for (int rounds = 0; more && rounds < 1000; rounds++) {
         more = false;
         for (int i = 0; i < PEERS; i++) {
             sent[i] += put_some(house, fds[i], bytes + sent[i], size - sent[i]);
@@ -171,6 +173,47 @@ static void unfinished_lines_are_cut_for_others(void **state)
     house_free(house);
 }
 
+static bool somebody_waits(const struct house *house)
+{
+    return house->receive->memory.starved_count > 0;
+}
+
+// Of two lines only one has room: the other goes on when that one ends, or has had its time.
+static void a_line_waits_for_anothers_end(void **state)
+{
+    (void)state;
+    for (int ends = 0; ends < 2; ends++) {
+        struct house *house = house_with(&(struct house_options){
+            .max_line = 64 * KIB, .read_limit = 128 * KIB, .log_bytes = 4u << 20});
+        char *line = malloc(LINE_SIZE);
+        memset(line, 'l', LINE_SIZE);
+        house->receive->memory.line_held_ns = 3600 * NS_PER_S;
+        int first = house_dial(house), second = house_dial(house);
+        house_put(house, first, line, LINE_SIZE);
+        for (int i = 0; i < 10; i++)
+            house_turn(house);
+        if (!ends)
+            house->receive->memory.line_held_ns = NS_PER_MS;
+        house_put(house, second, line, LINE_SIZE);
+        if (ends) {
+            house_until(house, somebody_waits);
+            house_put(house, first, "\n", 1);
+        } else {
+            house_until(house, one_arrived); // cut
+        }
+        house_until(house, nobody_waits);
+        house_put(house, second, "\n", 1);
+        house_until_documents(house, 2);
+        assert_int_equal(book_of(house)->truncated, !ends);
+        assert_true(strlen(house->sink->documents[1]) > LINE_SIZE); // the second is whole
+        close(first);
+        close(second);
+        house_until_closed(house);
+        free(line);
+        house_free(house);
+    }
+}
+
 // Large items of some leave room for the ordinary ones of others.
 static void large_items_do_not_stop_ordinary_ones(void **state)
 {
@@ -222,6 +265,7 @@ static void the_end_of_the_agent_waits_for_no_memory(void **state)
     house_turn(house);
     receive_close_all(house->receive);
     assert_int_equal(book_of(house)->open, 0);
+    assert_int_equal(book_of(house)->bytes, PEERS * LINE_SIZE);
     assert_int_equal(book_of(house)->read_bytes.used, 0);
     house_until_documents(house, PEERS);
     for (int i = 0; i < PEERS; i++)
@@ -237,6 +281,7 @@ int main(void)
         cmocka_unit_test(frames_take_turns),
         cmocka_unit_test(stalled_frames_lose_their_connections),
         cmocka_unit_test(unfinished_lines_are_cut_for_others),
+        cmocka_unit_test(a_line_waits_for_anothers_end),
         cmocka_unit_test(large_items_do_not_stop_ordinary_ones),
         cmocka_unit_test(the_end_of_the_agent_waits_for_no_memory),
     };
