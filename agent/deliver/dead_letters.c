@@ -98,11 +98,11 @@ static int follow(struct dead_letters *letters)
 static int append(struct dead_letters *letters, const char *line, size_t size)
 {
     int r = follow(letters);
-    struct stat status;
-    if (r == 0 && fstat(letters->fd, &status) < 0)
-        r = error_from_errno();
     if (r < 0)
         return r;
+    struct stat status;
+    if (fstat(letters->fd, &status) < 0)
+        return error_from_errno();
     if ((uint64_t)status.st_size + size > letters->max_bytes)
         return -EFBIG;
     ssize_t written = write(letters->fd, line, size);
