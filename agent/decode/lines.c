@@ -179,7 +179,7 @@ static bool take_plain(struct walk *walk, struct slice line)
         if (!close_record(walk))
             return false;
     }
-    walk->view = (struct open_record){.text = line, .lines = 1};
+    walk->view = (struct open_record){.text = line, .lines = 1, .rest = rest};
     if (rest) {
         walk->view.trace = trace;
         walk->view.trace.start = 0;
@@ -273,9 +273,12 @@ static bool settle(struct walk *walk, bool end)
     return true;
 }
 
-static enum decode_stop blocked(const struct walk *walk, struct slice data, size_t *consumed)
+static enum decode_stop blocked(struct walk *walk, struct slice data, size_t *consumed)
 {
-    if (walk->view.lines)
+    struct open_record *view = &walk->view;
+    if (view->lines && view->rest && line_join_keep(walk->decoder, walk->state, view))
+        view->lines = 0;
+    if (view->lines)
         *consumed = (size_t)(walk->view.text.data - data.data);
     return DECODE_BLOCKED;
 }
