@@ -208,10 +208,10 @@ static size_t bytes_at(const struct shortening *shortening, size_t level)
 // Drops the last half of every list. False: they are empty.
 static bool halve_lists(struct fields *fields)
 {
-    struct named_values *const lists[] = {&fields->labels, &fields->numeric_labels, &fields->app,
-                                          &fields->other};
+    struct named_values *const lists[4] = {&fields->labels, &fields->numeric_labels, &fields->app,
+                                           &fields->other};
     bool any = false;
-    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+    for (size_t i = 0; i < 4; i++) {
         any |= lists[i]->count > 0;
         lists[i]->count /= 2;
     }
