@@ -76,6 +76,8 @@ static void deviate(struct flat_document *golden, const char *name, size_t recor
     free(text);
 }
 
+static int differences;
+
 static void compare(const char *name, size_t record, const char *document, const char *golden_text)
 {
     struct flat_document got = flat_parse(document), golden = flat_parse(golden_text);
@@ -97,10 +99,21 @@ static void compare(const char *name, size_t record, const char *document, const
     }
     flat_free(&got);
     flat_free(&golden);
-    assert_int_equal(wrong, 0);
+    differences += wrong;
 }
 
 static const char *const names[] = {
+    "java-plain-text",
+    "nasty-blank_lines",
+    "nasty-cut_mid",
+    "nasty-nested",
+    "nasty-nul",
+    "nasty-plain_P",
+    "nasty-unterminated",
+    "nasty-utf8",
+    "node-winston",
+    "py-makefile-utf8",
+    "py-uvicorn",
     "go-slog",
     "go-zap",
     "node-pino-net",
@@ -118,6 +131,7 @@ static const char *const names[] = {
 static void goldens_match(void **state)
 {
     (void)state;
+    fixture.join = true;
     fixture_open(256 << 10);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t size, golden_size, record = 0;
@@ -133,10 +147,12 @@ static void goldens_match(void **state)
             line = end + 1;
         }
         assert_int_equal(record, documents.count);
+        assert_int_equal(documents.pending, 0);
         free(input);
         free(golden);
     }
     fixture_close();
+    assert_int_equal(differences, 0);
 }
 
 static uint64_t random_state;
@@ -231,11 +247,14 @@ static void order_of_keys_does_not_matter(void **state)
     (void)state;
     size_t shuffled = 0;
     random_state = 20261122;
+    fixture.join = false; // each line is asked for alone
     fixture_open(256 << 10);
     for (size_t i = 0; i < sizeof contested / sizeof *contested; i++)
         shuffled += shuffle_line(contested[i]);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         size_t size;
+        if (strcmp(names[i], "nasty-nested") == 0)
+            continue; // yajl does not write what is nested so deep
         char *input = read_all(names[i], ".in", &size), *rest = input;
         for (char *line; (line = strsep(&rest, "\n"));)
             shuffled += shuffle_line(line);
