@@ -2,7 +2,7 @@
 //
 // All reads of all connections go through one shared buffer: what a connection has not consumed is
 // kept in a buffer of its own only until its rest has come, so an idle connection holds none. A
-// turn reads at most READ_SIZE bytes of one connection; the loop then serves the others.
+// turn reads a bounded number of bytes of one connection; the loop then serves the others.
 #include "receive/connection.h"
 
 #include "base/error.h"

@@ -135,13 +135,19 @@ static void charge_anyway(struct connection *connection, size_t capacity)
     connection->charged = capacity;
 }
 
+// Within a long item more bytes cost no more work.
+static size_t read_size(const struct connection *connection)
+{
+    return connection->kept_size > KEPT_COPIED ? READ_SIZE : TURN_SIZE;
+}
+
 // Charges for as many bytes behind what is kept as there is room for; 0 for none.
 static size_t charge_read(struct connection *connection)
 {
-    static const size_t sizes[] = {READ_SIZE, SMALL_ITEM, LEAST_READ, (size_t)1 << 10};
+    static const size_t sizes[] = {READ_SIZE, TURN_SIZE, LEAST_READ, (size_t)1 << 10};
     size_t kept = connection->kept_size;
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
-        if (charge(connection, capacity_for(kept + sizes[i])))
+        if (sizes[i] <= read_size(connection) && charge(connection, capacity_for(kept + sizes[i])))
             return sizes[i];
     if (connection->charged > kept) // what it has is not full yet
         return connection->charged - kept;
@@ -189,13 +195,13 @@ size_t connection_memory_grant(struct connection *connection)
     if (connection->door && connection->door->dialect == DIALECT_OTLP_GRPC)
         return READ_SIZE;
     if (memory->over == connection || memory->unlimited) {
-        charge_anyway(connection, capacity_for(connection->kept_size + READ_SIZE));
-        return READ_SIZE;
+        charge_anyway(connection, capacity_for(connection->kept_size + read_size(connection)));
+        return read_size(connection);
     }
     size_t size = charge_read(connection);
     if (size == 0)
         starve(connection);
-    return size < READ_SIZE ? size : READ_SIZE;
+    return size < read_size(connection) ? size : read_size(connection);
 }
 
 int connection_memory_extend(struct connection *connection, size_t size)

@@ -13,7 +13,10 @@
 
 #include <stddef.h>
 
-#define READ_SIZE ((size_t)64 << 10) // at most, of one connection in one turn
+// What one connection may have read in one turn: as much as takes some 150 µs where it is lines of
+// 40 bytes, so that a flood on one is not felt by the others; and at most.
+#define TURN_SIZE ((size_t)8 << 10)
+#define READ_SIZE ((size_t)64 << 10)
 
 struct listener;
 struct otlp_work;
@@ -29,8 +32,8 @@ struct receive {
     struct connection_memory memory;
     struct hints hints;
     struct otlp_work *otlp_work; // Export requests of all connections
-    uint64_t unread_ns;  // ANSWERS_UNREAD_NS, but for tests
-    struct link resumed; // have their turn soon
+    uint64_t unread_ns;          // ANSWERS_UNREAD_NS, but for tests
+    struct link resumed;         // have their turn soon
     struct loop_deferred resume;
     struct loop_timer resume_rest; // those that had no turn yet, after others' sockets
     void (*idle)(void *ctx);
