@@ -127,7 +127,7 @@ void admission_deinit(struct admission *admission)
 
 static bool listed(const unsigned *ids, size_t count, unsigned id)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; ids && i < count; i++)
         if (ids[i] == id)
             return true;
     return false;

@@ -85,8 +85,8 @@ static inline void connection_check(const struct connection *connection)
 // Lines can end an unfinished item at any byte; nothing else can.
 static inline bool connection_is_lines(const struct connection *connection)
 {
-    return connection->door && (connection->door->dialect == DIALECT_LINES ||
-                                connection->door->dialect == DIALECT_SYSLOG);
+    const struct door *door = connection->door;
+    return door && (door->dialect == DIALECT_LINES || door->dialect == DIALECT_SYSLOG);
 }
 
 // Takes fd over. peer: who it is, or ids of -1. 0 or -errno (fd closed).
@@ -105,9 +105,8 @@ void connection_count_closed(struct connection *connection, enum close_reason re
 void connection_arm(struct connection *connection);
 // Goes on in a later turn with what is kept, and then with what the socket has.
 void connection_resume(struct connection *connection);
-// The same, where it was blocked: there is room again.
-void connection_unblock(struct connection *connection);
-void connection_step(struct connection *connection); // that later turn
+void connection_unblock(struct connection *connection); // the same, where it was blocked
+void connection_step(struct connection *connection);    // that later turn
 // One read, as much as there is memory for, to the door. False where it was freed.
 bool connection_read(struct connection *connection);
 // Ends an unfinished line here, marked truncated. False where it was freed.

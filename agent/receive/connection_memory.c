@@ -240,7 +240,7 @@ static int store(struct connection *connection, const uint8_t *data, size_t size
             connection->kept = shrunk;
             connection->kept_capacity = capacity;
         }
-    } else if (connection->kept_capacity == capacity) {
+    } else if (connection->kept && connection->kept_capacity == capacity) {
         memmove(connection->kept, data, size);
     } else {
         uint8_t *buffer = buffer_new(&connection->receive->memory, capacity);

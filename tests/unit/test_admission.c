@@ -170,7 +170,7 @@ static void who_is_silent_makes_room(void **state)
     usleep(2000);
     int sixth = house_dial(house);
     house_put(house, fourth, "just now\n", 9); // not read yet when that one is accepted
-    assert_true(still_open(house, sixth)); // in place of the fifth
+    assert_true(still_open(house, sixth));     // in place of the fifth
     assert_true(still_open(house, fourth));
     assert_false(still_open(house, fifth));
     assert_true(still_open(house, spoke));
