@@ -59,7 +59,7 @@ static void stop_timer(struct connection *connection, enum timer_use use)
         loop_timer_stop(&connection->timer);
 }
 
-void connection_unblock(struct connection *connection)
+static void unblock(struct connection *connection)
 {
     connection->blocked = false;
     stop_timer(connection, TIMER_BLOCK);
@@ -73,7 +73,7 @@ static void room_again(struct room_waiter *waiter)
     if (connection_is_lines(connection))
         connection->state.lines.expired = false;
     if (connection->blocked)
-        connection_unblock(connection);
+        unblock(connection);
 }
 
 static void block(struct connection *connection)
@@ -129,7 +129,7 @@ static void timer_expired(struct loop_timer *timer)
     switch (connection->timer_use) {
     case TIMER_BLOCK: // from now on this door sheds, until there is room again
         connection->state.lines.expired = true;
-        connection_unblock(connection);
+        unblock(connection);
         break;
     case TIMER_JOIN:
         join_over(connection);
