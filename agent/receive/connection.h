@@ -105,7 +105,7 @@ void connection_count_closed(struct connection *connection, enum close_reason re
 void connection_arm(struct connection *connection);
 // Goes on in a later turn with what is kept, and then with what the socket has.
 void connection_resume(struct connection *connection);
-void connection_step(struct connection *connection);    // that later turn
+void connection_step(struct connection *connection); // that later turn
 // One read, as much as there is memory for, to the door. False where it was freed.
 bool connection_read(struct connection *connection);
 // Ends an unfinished line here, marked truncated. False where it was freed.
