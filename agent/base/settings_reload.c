@@ -138,7 +138,9 @@ int settings_adopt(struct settings *running, struct settings *fresh,
         if (row->scope == SCOPE_AGENT && row->reloadable)
             swap_bytes((char *)running + row->offset, (char *)fresh + row->offset, field_size(row));
     }
-    swap_bytes(&running->attributes, &fresh->attributes, sizeof running->attributes);
+    struct resource_setting *attributes = running->attributes;
+    running->attributes = fresh->attributes;
+    fresh->attributes = attributes;
     swap_bytes(&running->attribute_count, &fresh->attribute_count, sizeof(size_t));
     swap_bytes(&running->attributes_above, &fresh->attributes_above, sizeof(size_t));
     *changes = noted;

@@ -24,7 +24,7 @@ void http_text_page(struct http_answer *answer, int status, const char *text)
 
 static bool is_loopback(int fd)
 {
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {0};
     socklen_t size = sizeof peer;
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&peer;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&peer;
