@@ -6,6 +6,7 @@
 #include "base/settings.h"
 #include "base/settings_load.h"
 #include "base/settings_reload.h"
+#include "receive/receive.h"
 
 #include <string.h>
 
@@ -49,6 +50,11 @@ void agent_reload(struct agent *agent)
     if (r != 0)
         return;
     agent_apply_log_level(agent->settings);
+    receive_set_limits(
+        agent->receive,
+        &(struct receive_limits){.max_connections = agent->settings->max_connections,
+                                 .first_byte_timeout_ns = agent->settings->first_byte_timeout_ns,
+                                 .block_for_ns = agent->settings->block_for_ns});
     tell(&changes);
     r = agent_apply_resource(agent);
     if (r < 0)

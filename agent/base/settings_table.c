@@ -41,11 +41,11 @@ const struct setting_row setting_rows[] = {
      .help =
          "TCP address of `/metrics`, `/healthz`, `/readyz` and `/books`, and for loopback peers "
          "of `/config` and `/tail`; empty switches it off."},
-    {"max_connections", AGENT(max_connections), .type = SETTING_INTEGER, .fallback = "10000",
-     .min = 1, .max = 1000000,
+    {"max_connections", AGENT(max_connections), .reloadable = true, .type = SETTING_INTEGER,
+     .fallback = "10000", .min = 1, .max = 1000000,
      .help = "Connections open at once, of all doors. Further ones are closed and counted."},
-    {"first_byte_timeout", AGENT(first_byte_timeout_ns), .type = SETTING_DURATION,
-     .fallback = "10s", .min = NS_PER_MS, .max = SECONDS(3600),
+    {"first_byte_timeout", AGENT(first_byte_timeout_ns), .reloadable = true,
+     .type = SETTING_DURATION, .fallback = "10s", .min = NS_PER_MS, .max = SECONDS(3600),
      .help = "How long a connection may be without a first byte once `max_connections` is reached; "
              "then it makes room for a new one. With room left, silence is no offence."},
     {"service.name", AGENT(service.name), .reloadable = true, .type = SETTING_TEXT, .fallback = "",
@@ -85,8 +85,8 @@ const struct setting_row setting_rows[] = {
     {"spool.min_free", AGENT(spool.min_free), .type = SETTING_BYTES, .fallback = "64MiB",
      .max = GIB(1024),
      .help = "What the agent leaves free on the device: below it no further file is made."},
-    {"block_for", AGENT(block_for_ns), .type = SETTING_DURATION, .fallback = "1s",
-     .max = SECONDS(3600),
+    {"block_for", AGENT(block_for_ns), .reloadable = true, .type = SETTING_DURATION,
+     .fallback = "1s", .max = SECONDS(3600),
      .help = "How long a writer of lines waits for room before records are shed."},
     {"max_line", AGENT(max_line), .type = SETTING_BYTES, .fallback = "256KiB", .min = KIB(1),
      .max = KIB(512), .help = "Longest line; a longer one is cut and marked."},

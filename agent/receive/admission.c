@@ -83,8 +83,8 @@ static int parse_list(const char *setting, const char *list,
 
 // --- open files ---
 
-// Each connection is a descriptor: takes what the hard limit gives, where the soft one is too low.
-static void raise_open_files(size_t max_connections)
+// Each connection is a descriptor.
+void admission_raise_open_files(size_t max_connections)
 {
     struct rlimit limit;
     rlim_t needed = max_connections + OTHER_FILES;
@@ -112,7 +112,7 @@ int admission_init(struct receive *receive, struct listener_error *error)
         r = parse_list("socket.allowed_gids", config->allowed_gids, find_group, &admission->gids,
                        &admission->gid_count, error);
     if (r == 0)
-        raise_open_files(config->max_connections);
+        admission_raise_open_files(config->max_connections);
     return r;
 }
 

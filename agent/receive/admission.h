@@ -23,6 +23,8 @@ struct admission {
 // max_connections needs it. 0 or -errno with *error.
 int admission_init(struct receive *receive, struct listener_error *error);
 void admission_deinit(struct admission *admission);
+// Takes what the hard limit of open files gives, where the soft one is too low for so many.
+void admission_raise_open_files(size_t max_connections);
 
 // Makes a connection of fd, or closes it, counted, with a hint. local: from the Unix socket.
 void admission_accept(struct receive *receive, int fd, bool local);

@@ -143,6 +143,14 @@ void receive_free(struct receive *receive)
     free(receive);
 }
 
+void receive_set_limits(struct receive *receive, const struct receive_limits *limits)
+{
+    receive->config.max_connections = limits->max_connections;
+    receive->config.first_byte_timeout_ns = limits->first_byte_timeout_ns;
+    receive->config.block_for_ns = limits->block_for_ns;
+    admission_raise_open_files(limits->max_connections);
+}
+
 const char *receive_socket_path(const struct receive *receive)
 {
     return receive->socket->address;

@@ -43,6 +43,14 @@ struct receive_config {
 int receive_new(struct receive **out, const struct receive_config *config);
 void receive_free(struct receive *receive);
 
+// Other limits from now on; connections that are open stay.
+struct receive_limits {
+    size_t max_connections;
+    uint64_t first_byte_timeout_ns;
+    uint64_t block_for_ns;
+};
+void receive_set_limits(struct receive *receive, const struct receive_limits *limits);
+
 // The addresses as bound ("" where off).
 const char *receive_socket_path(const struct receive *receive);
 const char *receive_otlp_address(const struct receive *receive);

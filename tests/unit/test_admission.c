@@ -120,6 +120,26 @@ static void lists_are_for_the_unix_socket_alone(void **state)
     house_free(house);
 }
 
+static void the_limit_may_change(void **state)
+{
+    (void)state;
+    struct house *house = house_with(&(struct house_options){.max_connections = 1});
+    int first = house_dial(house);
+    assert_true(still_open(house, first));
+    int refused = house_dial(house);
+    assert_false(still_open(house, refused));
+    receive_set_limits(house->receive, &(struct receive_limits){.max_connections = 2});
+    int second = house_dial(house);
+    assert_true(still_open(house, second));
+    receive_set_limits(house->receive, &(struct receive_limits){.max_connections = 1});
+    assert_true(still_open(house, first)); // who is in stays
+    close(first);
+    close(refused);
+    close(second);
+    house_until_closed(house);
+    house_free(house);
+}
+
 static void connections_have_a_limit(void **state)
 {
     (void)state;
@@ -223,6 +243,7 @@ int main(void)
         cmocka_unit_test(an_unknown_name_ends_the_start),
         cmocka_unit_test(lists_are_for_the_unix_socket_alone),
         cmocka_unit_test(connections_have_a_limit),
+        cmocka_unit_test(the_limit_may_change),
         cmocka_unit_test(who_is_silent_makes_room),
         cmocka_unit_test(two_thousand_are_served_at_once),
     };
