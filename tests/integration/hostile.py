@@ -18,9 +18,11 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "stack"))
+sys.path.insert(0, os.path.join(HERE, "..", "bench"))
 sys.path.insert(0, HERE)
 
 import ecs_document  # noqa: E402
+import flood  # noqa: E402
 import hostile_clients as clients  # noqa: E402
 from agent_process import Agent, imbalance  # noqa: E402
 from hostile_clients import MIB  # noqa: E402
@@ -319,6 +321,7 @@ exporters: {{kafka: {{type: kafka, brokers: "{brokers}", topic: hostile}}}}
             agent.stop()
         finally:
             agent.kill()
+        flood.compare(options.agent, brokers, folder, seconds=2)  # told, not judged: other tests run beside it
     finally:
         stack("kafka.sh", "stop", kafka)
 
