@@ -42,9 +42,11 @@ static struct slice word_at(struct slice line, size_t from)
 
 static bool is_level(struct slice word)
 {
+    if (word.size < 3 || word.size > 9)
+        return false;
     for (size_t i = 0; i < sizeof level_words / sizeof *level_words; i++) {
         size_t n = 0;
-        if (strlen(level_words[i]) != word.size || (word.data[0] & 0x5F) != level_words[i][0])
+        if ((word.data[0] & 0x5F) != level_words[i][0] || strlen(level_words[i]) != word.size)
             continue;
         while (n < word.size && (word.data[n] & 0x5F) == level_words[i][n])
             n++;
@@ -143,6 +145,8 @@ static bool starts_with_time(struct slice line)
 static bool starts_with_key(struct slice line)
 {
     static const char *const keys[] = {"time=", "ts=", "t=", "level=", "lvl=", "timestamp="};
+    if (at(line, 0) != 't' && at(line, 0) != 'l')
+        return false;
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (line.size > strlen(keys[i]) && memcmp(line.data, keys[i], strlen(keys[i])) == 0)
             return true;

@@ -7,65 +7,71 @@
 #include <string.h>
 
 struct opening {
-    const char *text;
-    enum trace_line_kind kind;
+    char text[44]; // in place: every plain line is compared with the first byte of each
+    uint8_t size;
+    uint8_t kind; // enum trace_line_kind
 };
+
+#define OPENING(text, kind)                                                                        \
+    {                                                                                              \
+        text, sizeof(text) - 1, kind                                                               \
+    }
 
 // Lines that begin at the left margin.
 static const struct opening openings[] = {
-    {"Traceback (most recent call last)", LINE_PYTHON},
-    {"During handling of the above exception", LINE_PYTHON_CHAIN},
-    {"The above exception was the direct cause", LINE_PYTHON_CHAIN},
-    {"Exception in thread ", LINE_CRASH},
-    {"Unhandled exception", LINE_CRASH},
-    {"Unhandled Exception", LINE_CRASH},
-    {"Uncaught ", LINE_CRASH},
-    {"Caused by: ", LINE_CAUSE},
-    {"Suppressed: ", LINE_CAUSE},
-    {"Wrapped by: ", LINE_CAUSE},
-    {"---> ", LINE_CAUSE},
-    {"<---", LINE_CAUSE},
-    {"--- End of ", LINE_CAUSE},
-    {"panic: ", LINE_GO_CRASH},
-    {"fatal error: ", LINE_GO_CRASH},
-    {"runtime: ", LINE_GO_CRASH},
-    {"unexpected fault address ", LINE_GO_CRASH},
-    {"SIGQUIT: quit", LINE_GO_CRASH},
-    {"SIGABRT: abort", LINE_GO_CRASH},
-    {"SIGSEGV: segmentation violation", LINE_GO_CRASH},
-    {"goroutine ", LINE_GO_ROUTINE},
-    {"runtime stack:", LINE_GO_ROUTINE},
-    {"created by ", LINE_GO_REST},
-    {"exit status ", LINE_GO_REST},
-    {"[signal ", LINE_GO_REST},
-    {"[originating from ", LINE_GO_REST},
-    {"...additional frames elided...", LINE_GO_REST},
-    {"thread '", LINE_RUST_CRASH},
-    {"thread caused non-unwinding panic", LINE_RUST_REST},
-    {"note: ", LINE_RUST_REST},
-    {"stack backtrace:", LINE_RUST_REST},
-    {"fatal runtime error: ", LINE_RUST_REST},
-    {"Node.js v", LINE_NODE_REST},
-    {"Thrown at:", LINE_NODE_REST},
-    {"PHP Fatal error:  Uncaught ", LINE_PHP_CRASH},
-    {"Fatal error: Uncaught ", LINE_PHP_CRASH},
-    {"Stack trace:", LINE_NUMBERED},
-    {"PHP Stack trace:", LINE_NUMBERED},
-    {"PHP   ", LINE_NUMBERED},
-    {"[stacktrace]", LINE_NUMBERED},
-    {"Next ", LINE_PHP_NEXT},
+    OPENING("Traceback (most recent call last)", LINE_PYTHON),
+    OPENING("During handling of the above exception", LINE_PYTHON_CHAIN),
+    OPENING("The above exception was the direct cause", LINE_PYTHON_CHAIN),
+    OPENING("Exception in thread ", LINE_CRASH),
+    OPENING("Unhandled exception", LINE_CRASH),
+    OPENING("Unhandled Exception", LINE_CRASH),
+    OPENING("Uncaught ", LINE_CRASH),
+    OPENING("Caused by: ", LINE_CAUSE),
+    OPENING("Suppressed: ", LINE_CAUSE),
+    OPENING("Wrapped by: ", LINE_CAUSE),
+    OPENING("---> ", LINE_CAUSE),
+    OPENING("<---", LINE_CAUSE),
+    OPENING("--- End of ", LINE_CAUSE),
+    OPENING("panic: ", LINE_GO_CRASH),
+    OPENING("fatal error: ", LINE_GO_CRASH),
+    OPENING("runtime: ", LINE_GO_CRASH),
+    OPENING("unexpected fault address ", LINE_GO_CRASH),
+    OPENING("SIGQUIT: quit", LINE_GO_CRASH),
+    OPENING("SIGABRT: abort", LINE_GO_CRASH),
+    OPENING("SIGSEGV: segmentation violation", LINE_GO_CRASH),
+    OPENING("goroutine ", LINE_GO_ROUTINE),
+    OPENING("runtime stack:", LINE_GO_ROUTINE),
+    OPENING("created by ", LINE_GO_REST),
+    OPENING("exit status ", LINE_GO_REST),
+    OPENING("[signal ", LINE_GO_REST),
+    OPENING("[originating from ", LINE_GO_REST),
+    OPENING("...additional frames elided...", LINE_GO_REST),
+    OPENING("thread '", LINE_RUST_CRASH),
+    OPENING("thread caused non-unwinding panic", LINE_RUST_REST),
+    OPENING("note: ", LINE_RUST_REST),
+    OPENING("stack backtrace:", LINE_RUST_REST),
+    OPENING("fatal runtime error: ", LINE_RUST_REST),
+    OPENING("Node.js v", LINE_NODE_REST),
+    OPENING("Thrown at:", LINE_NODE_REST),
+    OPENING("PHP Fatal error:  Uncaught ", LINE_PHP_CRASH),
+    OPENING("Fatal error: Uncaught ", LINE_PHP_CRASH),
+    OPENING("Stack trace:", LINE_NUMBERED),
+    OPENING("PHP Stack trace:", LINE_NUMBERED),
+    OPENING("PHP   ", LINE_NUMBERED),
+    OPENING("[stacktrace]", LINE_NUMBERED),
+    OPENING("Next ", LINE_PHP_NEXT),
     // asyncio's context, SQLAlchemy's and PostgreSQL's details
-    {"handle: <", LINE_PYTHON_DETAIL},
-    {"task: <", LINE_PYTHON_DETAIL},
-    {"future: <", LINE_PYTHON_DETAIL},
-    {"source_traceback: ", LINE_PYTHON_DETAIL},
-    {"Stack (most recent call last)", LINE_PYTHON_DETAIL},
-    {"[SQL: ", LINE_PYTHON_DETAIL},
-    {"[parameters: ", LINE_PYTHON_DETAIL},
-    {"(Background on this error at: ", LINE_PYTHON_DETAIL},
-    {"DETAIL:  ", LINE_PYTHON_DETAIL},
-    {"HINT:  ", LINE_PYTHON_DETAIL},
-    {"CONTEXT:  ", LINE_PYTHON_DETAIL},
+    OPENING("handle: <", LINE_PYTHON_DETAIL),
+    OPENING("task: <", LINE_PYTHON_DETAIL),
+    OPENING("future: <", LINE_PYTHON_DETAIL),
+    OPENING("source_traceback: ", LINE_PYTHON_DETAIL),
+    OPENING("Stack (most recent call last)", LINE_PYTHON_DETAIL),
+    OPENING("[SQL: ", LINE_PYTHON_DETAIL),
+    OPENING("[parameters: ", LINE_PYTHON_DETAIL),
+    OPENING("(Background on this error at: ", LINE_PYTHON_DETAIL),
+    OPENING("DETAIL:  ", LINE_PYTHON_DETAIL),
+    OPENING("HINT:  ", LINE_PYTHON_DETAIL),
+    OPENING("CONTEXT:  ", LINE_PYTHON_DETAIL),
 };
 
 static bool begins(struct slice text, const char *with)
@@ -131,11 +137,15 @@ static enum trace_line_kind indented_kind(struct slice text)
 // "file.rb:12:in 'm'", and what follows it.
 static enum trace_line_kind ruby_kind(struct slice line)
 {
-    for (size_t at = 0; at + 5 < line.size && at < 512; at++) {
-        size_t digits = line.data[at] == ':' ? digits_at(line, at + 1) : 0;
+    const char *end = line.data + (line.size < 512 ? line.size : 512);
+    const char *at = line.data;
+    while ((at = memchr(at, ':', (size_t)(end - at))) != NULL) {
+        size_t place = (size_t)(at - line.data) + 1;
+        size_t digits = digits_at(line, place);
+        at++;
         if (!digits)
             continue;
-        if (!begins(from(line, at + 1 + digits), ":in "))
+        if (!begins(from(line, place + digits), ":in "))
             return LINE_OTHER;
         struct error_heading heading;
         return error_heading_ruby(line, &heading) ? LINE_RUBY_CRASH : LINE_RUBY_FRAME;
@@ -220,9 +230,10 @@ static bool contains(struct slice line, const char *text)
 static enum trace_line_kind opening_kind(struct slice line)
 {
     for (size_t i = 0; i < sizeof openings / sizeof *openings; i++) {
-        if (openings[i].text[0] != line.data[0] || !begins(line, openings[i].text))
+        if (openings[i].text[0] != line.data[0] || line.size < openings[i].size ||
+            memcmp(line.data, openings[i].text, openings[i].size) != 0)
             continue;
-        enum trace_line_kind kind = openings[i].kind;
+        enum trace_line_kind kind = (enum trace_line_kind)openings[i].kind;
         if (kind == LINE_GO_ROUTINE && line.data[0] == 'g' && !digits_at(line, 10))
             return LINE_OTHER;
         if (kind == LINE_RUST_CRASH && !contains(line, "panicked at") &&
@@ -236,6 +247,8 @@ static enum trace_line_kind opening_kind(struct slice line)
 static enum trace_line_kind margin_kind(struct slice line)
 {
     char first = line.data[0];
+    if (is_digit(first) && record_start(line))
+        return LINE_RECORD; // most are
     enum trace_line_kind kind = opening_kind(line);
     if (kind != LINE_OTHER)
         return kind;

@@ -1,4 +1,5 @@
 // Nanoseconds a line: scanning alone, and decode_lines with mapping but nothing behind it.
+#include "base/clock.h"
 #include "decode/decoder.h"
 #include "decode/json.h"
 #include "enrich/enrich.h"
@@ -80,6 +81,8 @@ static const struct sample samples[] = {
      "\"GET\"}},\"log\":{\"logger\":\"items.repo\",\"origin\":{\"file\":{\"line\":5,\"name\":"
      "\"ecs_ref.py\"},\"function\":\"f\"}},\"service\":{\"name\":\"items-api\"}}\n"},
     {"plain", "2026-11-22 19:31:38.558 [main] INFO  items.repo.Repo - hello user=%d\n"},
+    {"words", "hello user %d, this is an ordinary line of text without a time or a level\n"},
+    {"frames", "\tat items.repo.Repo.find(Repo.java:%d)\n"},
 };
 
 static double now_ns(void)
@@ -122,7 +125,8 @@ static double decode_all(struct decoder *decoder, struct slice data)
 
 int main(void)
 {
-    struct decoder_config config = {.max_line = 256 << 10, .max_message = 16 << 20};
+    struct decoder_config config = {
+        .max_line = 256 << 10, .max_message = 16 << 20, .clock = clock_system(), .join = true};
     struct decoder *decoder;
     if (decoder_new(&decoder, &config) < 0)
         return 1;
