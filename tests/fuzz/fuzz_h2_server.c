@@ -1,5 +1,8 @@
-// Any bytes as the client's side of a gRPC connection. Input: the stream as it is; where it does
-// not begin with HTTP/2's preface, preface and SETTINGS are put before it.
+// Any bytes as the client's side of a gRPC connection, over a budget that some messages exceed: all
+// of it is given back, and never is more held than the budget and one message. Input: the stream as
+// it is; where it does not begin with HTTP/2's preface, preface and SETTINGS are put before it.
+#include "base/byte_budget.h"
+#include "base/clock.h"
 #include "grpc/grpc_server.h"
 
 #include <assert.h>
@@ -7,11 +10,29 @@
 
 #define MAX_MESSAGE 20000
 #define WAITING_MAX 8
+#define BUDGET 30000
 
 struct service {
     struct grpc_call *waiting[WAITING_MAX];
+    struct grpc_body bodies[WAITING_MAX];
     size_t waiting_count;
+    struct clock clock;
+    struct byte_budget budget;
+    struct message_pool pool;
 };
+
+static uint64_t now; // goes on by itself, so that something stalls
+
+static uint64_t ticking(struct clock *clock)
+{
+    (void)clock;
+    return now += NS_PER_S;
+}
+
+static void wake(void *ctx)
+{
+    (void)ctx;
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,10 +52,14 @@ static void take_call(void *ctx, struct grpc_call *call, const char *path, struc
     struct service *service = ctx;
     assert(path[0] == '/' && message.size <= MAX_MESSAGE);
     unsigned choice = message.size > 0 ? (unsigned char)message.data[message.size - 1] : 0;
-    if (choice % 3 == 1 && service->waiting_count < WAITING_MAX)
+    if (choice % 3 == 1 && service->waiting_count < WAITING_MAX) {
+        service->bodies[service->waiting_count] = (struct grpc_body){0};
+        if (choice % 2 == 1)
+            grpc_call_take(call, &service->bodies[service->waiting_count]);
         service->waiting[service->waiting_count++] = call;
-    else
+    } else {
         reply(call, choice);
+    }
 }
 
 static void drain(struct grpc_server *server)
@@ -50,11 +75,15 @@ static void drain(struct grpc_server *server)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t opening[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";
-    struct service state = {0};
+    struct service state = {.clock = {ticking, ticking}, .budget = {.limit = BUDGET}};
+    state.pool = (struct message_pool){.budget = &state.budget, .clock = &state.clock};
     struct grpc_service service = {.call = take_call,
                                    .ctx = &state,
                                    .max_message = MAX_MESSAGE,
                                    .max_connection = 1,
+                                   .in_turns = size % 2 == 0,
+                                   .pool = &state.pool,
+                                   .wake = wake,
                                    .max_streams = 8};
     struct grpc_server *server;
     if (grpc_server_new(&server, &service) != 0)
@@ -67,15 +96,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         r = grpc_server_feed(server, data + at, size - at < piece ? size - at : piece);
         if (at % 2 == 0)
             drain(server);
+        while (grpc_server_busy(server))
+            grpc_server_step(server);
         if (size % 11 == 0 && at > size / 2)
             grpc_server_shutdown(server);
     }
     while (state.waiting_count > 0 && size % 13 != 0) {
         reply(state.waiting[--state.waiting_count], (unsigned)size);
+        grpc_body_free(&state.bodies[state.waiting_count]);
         drain(server);
     }
+    if (size % 3 == 0)
+        grpc_server_end(server);
     drain(server);
+    (void)grpc_server_broken(server);
     (void)grpc_server_finished(server);
     grpc_server_free(server);
+    while (state.waiting_count > 0)
+        grpc_body_free(&state.bodies[--state.waiting_count]);
+    assert(state.budget.used == 0 && state.budget.peak <= BUDGET + 3 * MAX_MESSAGE + (1 << 17));
     return 0;
 }

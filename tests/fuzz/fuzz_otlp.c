@@ -220,7 +220,9 @@ static void run_native(enum signal_kind signal, struct slice message)
     static const uint8_t stream[8] = {1};
     struct resource_run run = {.signal = signal,
                                .message = message,
-                               .resource = slice_of(message.data, message.size / 2),
+                               // Half of it, whatever that is, or none.
+                               .resource =
+                                   slice_of(message.data, message.size % 2 * message.size / 2),
                                .stream = stream,
                                .sequence = 1,
                                .policy = DOOR_WAIT};
