@@ -280,12 +280,12 @@ def run(options, folder):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--agent", required=True)
-    parser.add_argument("--seeds", default=os.environ.get("SLUICE_SEED", "1,2,3,4,5,6"))
+    parser.add_argument("--seeds", default="1,2,3,4,5,6")
     parser.add_argument("--records", type=int, default=40)
     parser.add_argument("--only")
     parser.add_argument("--keep", help="write the documents there")
     options = parser.parse_args()
-    options.seeds = [int(seed) for seed in options.seeds.split(",")]
+    options.seeds = [int(seed) for seed in os.environ.get("SLUICE_SEED", options.seeds).split(",")]
     os.environ["TZ"] = "UTC"
     time.tzset()
     folder = tempfile.mkdtemp(prefix="sluice-unseen-")
