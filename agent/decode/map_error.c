@@ -1,11 +1,13 @@
 // error.type, error.message and error.stack_trace, read from stack traces.
 //
-// structlog's list of dicts carries every frame's local variables: they hold secrets, and never
-// leave this file.
+// Frames' local variables are gone before (frame_locals.h).
 #include "decode/error_heading.h"
 #include "decode/map_members.h"
 
+#include <stddef.h>
 #include <string.h>
+
+#define GROUP_DEPTH 8 // exception groups within groups, twice: lists of lists
 
 static struct slice trimmed(struct slice text)
 {
@@ -116,61 +118,178 @@ static void put_frames(struct trace *trace, struct json_scanner *scanner, struct
     }
 }
 
-// One exception of the list. False where it does not look like one.
-static bool put_exception(struct trace *trace, struct json_scanner *scanner, struct slice object)
+// What an exception's object says of it, in any logger's words.
+struct exception {
+    struct slice type, text, stack; // insides of JSON strings
+    struct slice frames, notes, inner;
+};
+
+struct word {
+    const char *key;
+    size_t offset; // of the struct slice it fills
+};
+
+#define WORD(key, member)                                                                          \
+    {                                                                                              \
+        key, offsetof(struct exception, member)                                                    \
+    }
+
+// structlog; log4j2's thrown; Quarkus; OpenTelemetry and gelf
+static const struct word scalars[] = {
+    WORD("exc_type", type),
+    WORD("name", type),
+    WORD("exceptionType", type),
+    WORD("type", type),
+    WORD("exception_class", type),
+    WORD("exc_value", text),
+    WORD("message", text),
+    WORD("exception_message", text),
+    WORD("extendedStackTrace", stack),
+    WORD("stacktrace", stack),
+    WORD("stack_trace", stack),
+    WORD("stack", stack),
+};
+static const struct word arrays[] = {WORD("frames", frames), WORD("exc_notes", notes),
+                                     WORD("exceptions", inner)};
+
+static void fill(struct exception *exception, const struct word *words, size_t count,
+                 struct slice key, struct slice value)
 {
-    struct slice type = {NULL, 0}, text = {NULL, 0}, frames = {NULL, 0};
+    for (size_t i = 0; i < count; i++)
+        if (slice_equal(key, slice_from(words[i].key)))
+            memcpy((char *)exception + words[i].offset, &value, sizeof value);
+}
+
+static void read_exception(struct mapper *mapper, struct json_scanner *scanner, struct slice object,
+                           struct exception *out)
+{
     struct json_walk walk;
     struct json_token key, value;
     json_walk_init(&walk, scanner, object);
     while (json_walk_next(&walk, &key, &value)) {
-        if (slice_equal(key.text, SLICE("exc_type")))
-            type = escaped(trace->mapper, &value);
-        else if (slice_equal(key.text, SLICE("exc_value")))
-            text = escaped(trace->mapper, &value);
-        else if (slice_equal(key.text, SLICE("frames")) && value.kind == JSON_ARRAY)
-            frames = value.text;
+        if (value.kind == JSON_ARRAY)
+            fill(out, arrays, sizeof arrays / sizeof *arrays, key.text, value.text);
+        else if (value.kind == JSON_STRING)
+            fill(out, scalars, sizeof scalars / sizeof *scalars, key.text, escaped(mapper, &value));
     }
-    if (!type.data && !frames.data)
+}
+
+static void set_heading(struct mapper *mapper, const struct exception *exception)
+{
+    if (exception->type.size)
+        set_absent(mapper, ECS_ERROR_TYPE,
+                   (struct value){.kind = VALUE_ESCAPED, .text = exception->type});
+    if (exception->text.size)
+        set_absent(mapper, ECS_ERROR_MESSAGE,
+                   (struct value){.kind = VALUE_ESCAPED, .text = exception->text});
+}
+
+static bool put_list(struct trace *trace, struct json_scanner *scanner, struct slice list,
+                     unsigned depth);
+
+static void put_notes(struct trace *trace, struct json_scanner *scanner, struct slice notes)
+{
+    struct json_walk walk;
+    struct json_token key, note;
+    json_walk_init(&walk, scanner, notes);
+    while (json_walk_next(&walk, &key, &note)) {
+        if (note.kind != JSON_STRING)
+            continue;
+        put(trace, SLICE("\\n"));
+        put(trace, escaped(trace->mapper, &note));
+    }
+}
+
+// One exception of structlog's. False where it does not look like one.
+static bool put_exception(struct trace *trace, struct json_scanner *scanner, struct slice object,
+                          unsigned depth)
+{
+    struct exception exception = {.type = {NULL, 0}};
+    read_exception(trace->mapper, scanner, object, &exception);
+    if (!exception.type.data && !exception.frames.data)
         return false;
     if (trace->size)
         put(trace, SLICE("\\n"));
-    put(trace, type);
-    put(trace, SLICE(": "));
-    put(trace, text);
-    put(trace, SLICE("\\n"));
-    if (frames.data)
-        put_frames(trace, scanner, frames);
-    if (type.data)
-        set_absent(trace->mapper, ECS_ERROR_TYPE,
-                   (struct value){.kind = VALUE_ESCAPED, .text = type});
-    if (text.data)
-        set_absent(trace->mapper, ECS_ERROR_MESSAGE,
-                   (struct value){.kind = VALUE_ESCAPED, .text = text});
+    put(trace, exception.type);
+    if (exception.type.size)
+        put(trace, SLICE(": "));
+    put(trace, exception.text);
+    if (exception.notes.data)
+        put_notes(trace, scanner, exception.notes);
+    if (trace->size)
+        put(trace, SLICE("\\n"));
+    if (exception.frames.data)
+        put_frames(trace, scanner, exception.frames);
+    if (exception.inner.data && depth < GROUP_DEPTH)
+        put_list(trace, scanner, exception.inner, depth + 1);
+    if (depth == 0)
+        set_heading(trace->mapper, &exception);
     return true;
 }
 
-// structlog's dict_tracebacks.
+// A list of exceptions, or (of a group's) of such lists.
+static bool put_list(struct trace *trace, struct json_scanner *scanner, struct slice list,
+                     unsigned depth)
+{
+    struct json_walk walk;
+    struct json_token key, value;
+    json_walk_init(&walk, scanner, list);
+    while (json_walk_next(&walk, &key, &value)) {
+        bool taken = false;
+        if (value.kind == JSON_OBJECT)
+            taken = put_exception(trace, scanner, value.text, depth);
+        else if (value.kind == JSON_ARRAY && depth > 0 && depth < GROUP_DEPTH)
+            taken = put_list(trace, scanner, value.text, depth + 1);
+        if (!taken)
+            return false;
+    }
+    return true;
+}
+
+// structlog's dict_tracebacks. What does not look like them stays where it is, too.
 static bool take_list(struct mapper *mapper, const struct map_member *member)
 {
     struct trace trace = {.mapper = mapper};
     struct json_scanner scanner;
-    struct json_walk walk;
-    struct json_token key, value;
-    if (!member->raw.size || member->raw.data[0] != '[' ||
-        fields_has(mapper->fields, ECS_ERROR_STACK_TRACE))
+    if (fields_has(mapper->fields, ECS_ERROR_STACK_TRACE))
         return false;
     json_scanner_init(&scanner, mapper->arena, member->raw, mapper->seed);
-    json_walk_init(&walk, &scanner, member->raw);
-    while (json_walk_next(&walk, &key, &value)) {
-        if (value.kind != JSON_OBJECT || !put_exception(&trace, &scanner, value.text))
-            break;
-    }
+    bool whole = put_list(&trace, &scanner, member->raw, 0);
     if (trace.size == 0)
         return false;
     fields_set(mapper->fields, ECS_ERROR_STACK_TRACE,
                (struct value){.kind = VALUE_ESCAPED, .text = slice_of(trace.text, trace.size)});
-    return true;
+    return whole;
+}
+
+// One exception. Its object may say more, so it stays.
+static bool take_object(struct mapper *mapper, const struct map_member *member)
+{
+    struct trace trace = {.mapper = mapper};
+    struct exception exception = {.type = {NULL, 0}};
+    struct json_scanner scanner;
+    if (fields_has(mapper->fields, ECS_ERROR_STACK_TRACE))
+        return false;
+    json_scanner_init(&scanner, mapper->arena, member->raw, mapper->seed);
+    read_exception(mapper, &scanner, member->raw, &exception);
+    if (exception.stack.size) {
+        fields_set(mapper->fields, ECS_ERROR_STACK_TRACE,
+                   (struct value){.kind = VALUE_ESCAPED, .text = exception.stack});
+    } else if (exception.type.size && exception.frames.size &&
+               put_exception(&trace, &scanner, member->raw, 0)) {
+        fields_set(mapper->fields, ECS_ERROR_STACK_TRACE,
+                   (struct value){.kind = VALUE_ESCAPED, .text = slice_of(trace.text, trace.size)});
+    }
+    if (exception.type.size)
+        set_heading(mapper, &exception);
+    return false;
+}
+
+static bool take_container(struct mapper *mapper, const struct map_member *member)
+{
+    if (!member->raw.size)
+        return false;
+    return member->raw.data[0] == '[' ? take_list(mapper, member) : take_object(mapper, member);
 }
 
 bool map_take_exception(struct mapper *mapper, struct map_member *member, const struct map_key *key)
@@ -178,7 +297,7 @@ bool map_take_exception(struct mapper *mapper, struct map_member *member, const 
     struct slice text;
     (void)key;
     if (map_member_is_container(member))
-        return take_list(mapper, member);
+        return take_container(mapper, member);
     return map_member_text(mapper, member, &text) && text.size > 0 &&
            take_text(mapper, member, text);
 }
@@ -187,6 +306,8 @@ bool map_take_traceback(struct mapper *mapper, struct map_member *member, const 
 {
     struct slice text;
     (void)key;
+    if (map_member_is_container(member))
+        return take_container(mapper, member);
     if (!map_member_text(mapper, member, &text) || !error_is_python(trimmed(text)))
         return false;
     return take_text(mapper, member, text);

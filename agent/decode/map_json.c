@@ -1,6 +1,7 @@
 // A JSON object's members, offered to the mapper: nested ECS objects as dotted paths.
 #include "decode/map_members.h"
 
+#include "decode/frame_locals.h"
 #include "decode/json_quick.h"
 #include "decode/key_hash.h"
 
@@ -108,8 +109,8 @@ static inline bool member_path(struct mapper *mapper, const struct json_token *k
     return prefix.size == 0 || join_path(mapper, prefix, *path, path);
 }
 
-static inline void offer_member(struct mapper *mapper, const struct json_token *key,
-                                const struct json_token *token, const struct place *place)
+static inline void offer_token(struct mapper *mapper, const struct json_token *key,
+                               const struct json_token *token, const struct place *place)
 {
     struct slice path;
     if (!member_path(mapper, key, place->prefix, &path)) {
@@ -133,6 +134,38 @@ static inline void offer_member(struct mapper *mapper, const struct json_token *
     member->flags = (uint8_t)((token->kind == JSON_NAN ? MAP_MEMBER_NAN : 0) |
                               (token->flags & JSON_DEEP ? MAP_MEMBER_DEEP : 0));
     map_member_add(mapper, member);
+}
+
+// A value that holds stack frames' local variables, without them.
+static __attribute__((noinline)) void offer_frames(struct mapper *mapper,
+                                                   const struct json_token *key,
+                                                   const struct json_token *token,
+                                                   const struct place *place)
+{
+    struct json_scanner scanner;
+    struct json_token cleaned;
+    struct place inner = *place;
+    struct slice text;
+    if (!frame_locals_drop(mapper->arena, token->text, &text)) {
+        mapper->failed = true;
+        return;
+    }
+    json_scanner_init(&scanner, mapper->arena, text, mapper->seed);
+    inner.scanner = &scanner;
+    if (json_scan_value(&scanner, text.data, &cleaned))
+        offer_token(mapper, key, &cleaned, &inner);
+    else
+        mapper->failed = true;
+}
+
+static inline void offer_member(struct mapper *mapper, const struct json_token *key,
+                                const struct json_token *token, const struct place *place)
+{
+    bool container = token->kind == JSON_OBJECT || token->kind == JSON_ARRAY;
+    if (container && frame_locals_present(token->text))
+        offer_frames(mapper, key, token, place);
+    else
+        offer_token(mapper, key, token, place);
 }
 
 static void offer_members(struct mapper *mapper, struct json_walk *walk, struct place place)
@@ -217,6 +250,11 @@ void map_value(struct mapper *mapper, struct slice key, struct value value)
     struct slice raw = {NULL, 0};
     assert(value.kind != VALUE_JSON || value.text.size > 0);
     if (value.kind == VALUE_JSON) {
+        if (frame_locals_present(value.text) &&
+            !frame_locals_drop(mapper->arena, value.text, &value.text)) {
+            mapper->failed = true;
+            return;
+        }
         raw = value.text;
         if (raw.data[0] == '{') {
             struct json_scanner scanner;

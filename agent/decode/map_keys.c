@@ -23,6 +23,7 @@ const struct map_key map_keys[MAP_KEYS_MAX] = {
     {KEY("eventTime"), .rule = MAP_TIME},
     {KEY("date"), .rule = MAP_TIME},
     {KEY("@t"), .rule = MAP_TIME},
+    {KEY("Timestamp"), .rule = MAP_TIME},
     {KEY("nanoseconds"), .rule = MAP_REST, .known = KNOWN_NANOSECONDS},
     {KEY("event.created"), .rule = MAP_CREATED},
     // log.level
@@ -37,6 +38,7 @@ const struct map_key map_keys[MAP_KEYS_MAX] = {
     {KEY("severity_text"), .rule = MAP_LEVEL, .known = KNOWN_SEVERITY_TEXT},
     {KEY("severityText"), .rule = MAP_LEVEL},
     {KEY("@l"), .rule = MAP_LEVEL},
+    {KEY("Level"), .rule = MAP_LEVEL},
     {KEY("severity_number"), .rule = MAP_LEVEL_OTEL},
     {KEY("severityNumber"), .rule = MAP_LEVEL_OTEL},
     {KEY("event.severity"), .rule = MAP_LEVEL_PRINTED, .field = ECS_EVENT_SEVERITY},
@@ -49,6 +51,8 @@ const struct map_key map_keys[MAP_KEYS_MAX] = {
     {KEY("body"), .rule = MAP_MESSAGE},
     {KEY("@m"), .rule = MAP_MESSAGE},
     {KEY("short_message"), .rule = MAP_MESSAGE},
+    {KEY("RenderedMessage"), .rule = MAP_MESSAGE},
+    {KEY("MessageTemplate"), .rule = MAP_MESSAGE},
     // log.logger
     {KEY("log.logger"), .rule = MAP_TEXT, .field = ECS_LOG_LOGGER},
     {KEY("logger"), .rule = MAP_TEXT, .field = ECS_LOG_LOGGER},
@@ -103,6 +107,8 @@ const struct map_key map_keys[MAP_KEYS_MAX] = {
     {KEY("stack_trace"), .rule = MAP_EXCEPTION},
     {KEY("stack"), .rule = MAP_EXCEPTION},
     {KEY("@x"), .rule = MAP_EXCEPTION},
+    {KEY("Exception"), .rule = MAP_EXCEPTION},
+    {KEY("thrown"), .rule = MAP_EXCEPTION},
     {KEY("exc_info"), .rule = MAP_TRACEBACK},
     {KEY("stacktrace"), .rule = MAP_TEXT, .field = ECS_ERROR_STACK_TRACE},
     {KEY("S"), .rule = MAP_TEXT, .field = ECS_ERROR_STACK_TRACE},

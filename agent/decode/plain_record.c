@@ -2,6 +2,7 @@
 #include "decode/plain_record.h"
 
 #include "decode/error_heading.h"
+#include "decode/frame_locals.h"
 #include "decode/record_start.h"
 #include "decode/utf8.h"
 
@@ -47,6 +48,9 @@ bool plain_record(struct decoder *decoder, struct slice text, const struct stack
 {
     struct record *record = &decoder->record;
     struct slice head, rest;
+    bool object = text.size && text.data[0] == '{'; // cut, or broken
+    if (object && frame_locals_present(text) && !frame_locals_drop(&decoder->arena, text, &text))
+        return false;
     if (!trace->seen) {
         if (!utf8_repair(&decoder->arena, text, &head))
             return false;
