@@ -33,7 +33,9 @@ int enrich_log(struct enrich *enrich, struct record *record)
     }
     assert(text[size - 1] == '\n');
     text[size - 1] = '\0';
-    documents.text = realloc(documents.text, (documents.count + 1) * sizeof *documents.text);
+    if ((documents.count & (documents.count - 1)) == 0) // a power of two, or none: it is full
+        documents.text =
+            realloc(documents.text, (2 * documents.count + 1) * sizeof *documents.text);
     documents.text[documents.count++] = realloc(text, size);
     return 0;
 }
