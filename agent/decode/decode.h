@@ -50,7 +50,7 @@ struct line_state {
     bool skipping; // inside a line that was cut: drop bytes to its end
     bool expired;  // block_for passed: shed instead of waiting (set by the caller, cleared by the
                    // decoder)
-    bool cut_now; // cut the line that has no end yet, marked: nobody can keep it (likewise)
+    bool cut_now;  // cut the line that has no end yet, marked: nobody can keep it (likewise)
     struct line_join *join; // a record that may go on in the next line; NULL: none
 };
 // Frees what the state holds, unbooked: flush it first. Safe twice, and on a zeroed one.
