@@ -52,6 +52,8 @@ struct trace {
 
 static void put(struct trace *trace, struct slice text)
 {
+    if (!text.data || text.size == 0)
+        return;
     if (trace->capacity - trace->size < text.size) {
         size_t capacity = 2 * (trace->size + text.size) + 256;
         char *grown = arena_grow(trace->mapper->arena, trace->text, trace->size, capacity);
@@ -62,8 +64,7 @@ static void put(struct trace *trace, struct slice text)
         trace->text = grown;
         trace->capacity = capacity;
     }
-    if (text.size)
-        memcpy(trace->text + trace->size, text.data, text.size);
+    memcpy(trace->text + trace->size, text.data, text.size);
     trace->size += text.size;
 }
 

@@ -60,8 +60,9 @@ static void check_record(const char *name, const char *document, const struct tr
         char *last = strrchr(trace, '\n');
         if (!record->first)
             fail_msg("%s: there is a trace: %s", name, trace);
-        assert_string_equal(last ? last + 1 : trace, record->last);
-        assert_int_equal(strncmp(trace, record->first, strlen(record->first)), 0);
+        assert_string_equal(last ? last + 1 : trace, record->last ? record->last : "");
+        size_t first = record->first ? strlen(record->first) : 0;
+        assert_int_equal(strncmp(trace, record->first ? record->first : "", first), 0);
     } else {
         if (record->first)
             fail_msg("%s: there is no trace in %s", name, document);
@@ -78,30 +79,30 @@ static size_t lines_in(const char *text)
     return lines;
 }
 
-// No line is lost: it stands in some message or trace.
-static void holds_every_line(const struct trace_case *at)
+// Whether some message or trace holds the line.
+static bool is_kept(const char *line)
 {
-    size_t room = 1;
-    for (size_t i = 0; i < documents.count; i++)
-        room += 2 * strlen(documents.text[i]);
-    char *all = calloc(room, 1);
+    static const char *const paths[] = {"message", "error.stack_trace"};
+    bool kept = false;
     for (size_t i = 0; i < documents.count; i++) {
         struct flat_document flat = flat_parse(documents.text[i]);
-        static const char *const paths[] = {"message", "error.stack_trace"};
         for (size_t p = 0; p < 2; p++) {
             char *text = text_of(flat_at(&flat, paths[p]));
-            strcat(all, text ? text : "");
-            strcat(all, "\n");
+            kept |= text && strstr(text, line);
             free(text);
         }
         flat_free(&flat);
     }
+    return kept;
+}
+
+static void holds_every_line(const struct trace_case *at)
+{
     char *copy = strdup(at->input), *rest = copy;
     for (char *line; (line = strsep(&rest, "\n"));)
-        if (line[0] != '{' && !strstr(all, line))
+        if (line[0] != '{' && !is_kept(line))
             fail_msg("%s: lost: %s", at->name, line);
     free(copy);
-    free(all);
 }
 
 static void traces_become_records(void **state)
@@ -132,7 +133,8 @@ static void feed(struct slice data, size_t first_cut, size_t step)
     while (true) {
         size_t consumed;
         bool end = to == data.size;
-        char *copy = malloc(to - from + 1);
+        assert_true(to >= from);
+        char *copy = malloc(to > from ? to - from : 1); // exact: a read past it is seen
         memcpy(copy, data.data + from, to - from);
         assert_int_equal(
             decode_lines(fixture.decoder, &state, slice_of(copy, to - from), end, &consumed),
