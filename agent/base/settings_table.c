@@ -140,8 +140,9 @@ const struct setting_row setting_rows[] = {
              "key, the `_random` ones stay on one partition for a batch."},
     {"mode", EXPORTER(mode), .type = SETTING_CHOICE, .fallback = "ecs", .only = "kafka",
      .allowed = "ecs|lines",
-     .help = "`ecs`: one ECS JSON document a message. `lines`: many, newline-delimited, for half "
-             "the CPU; the reader must split them."},
+     .help =
+         "`ecs`: one ECS JSON document a message. `lines`: many, newline-delimited, for less CPU "
+         "a record; the reader must split them."},
     {"lines_bytes", EXPORTER(lines_bytes), .type = SETTING_BYTES, .fallback = "64KiB",
      .min = KIB(1), .max = MIB(1), .only = "kafka",
      .help = "Largest message in mode `lines`; one larger document goes alone."},
