@@ -7,6 +7,7 @@
 #include "base/settings.h"
 #include "deliver/dead_letters.h"
 #include "spool/spool.h"
+#include "spool/sync_thread.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -25,11 +26,14 @@ static enum spool_when_full when_full(const char *name)
 #define LARGE_LOG ((uint64_t)256 << 20)
 #define LARGE_SEGMENT ((size_t)4 << 20)
 
-static bool spools_to_files(const struct settings *settings)
+static enum spool_level spool_level(const struct settings *settings)
 {
     const char *durability = settings->spool.durability;
-    return strcmp(durability, "process") == 0 ||
-           (strcmp(durability, "auto") == 0 && settings->spool.path[0]);
+    if (strcmp(durability, "node") == 0)
+        return SPOOL_NODE;
+    bool files = strcmp(durability, "process") == 0 ||
+                 (strcmp(durability, "auto") == 0 && settings->spool.path[0]);
+    return files ? SPOOL_PROCESS : SPOOL_MEMORY;
 }
 
 // The exporter's folder inside spool.path, which is made where it is missing.
@@ -71,7 +75,10 @@ int agent_start_spool(struct agent *agent)
     int failed = open_dead_letters(agent);
     if (failed < 0)
         return failed;
-    bool files = spools_to_files(agent->settings);
+    enum spool_level level = spool_level(agent->settings);
+    bool files = level != SPOOL_MEMORY;
+    if (level == SPOOL_NODE && (failed = sync_thread_new(&agent->sync, agent->loop)) < 0)
+        return failed;
     uint64_t each = agent->settings->spool.max_bytes / agent->settings->exporter_count;
     for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
         char folder[PATH_MAX] = "";
@@ -80,7 +87,8 @@ int agent_start_spool(struct agent *agent)
                       : 0;
         struct spool_config config = {
             .name = agent->settings->exporters[i].name,
-            .level = files ? SPOOL_PROCESS : SPOOL_MEMORY,
+            .level = level,
+            .sync = agent->sync,
             .folder = folder,
             .min_free = agent->settings->spool.min_free,
             .segment_size = files && each >= LARGE_LOG ? LARGE_SEGMENT : 0,
@@ -110,6 +118,8 @@ void agent_stop_spool(struct agent *agent)
         spool_log_free(agent->logs[i]);
         agent->logs[i] = NULL;
     }
+    sync_thread_free(agent->sync);
+    agent->sync = NULL;
     dead_letters_free(agent->dead_letters);
     agent->dead_letters = NULL;
 }

@@ -20,6 +20,7 @@ struct http_endpoint;
 struct receive;
 struct settings;
 struct spool_log;
+struct sync_thread;
 
 struct agent {
     struct settings *settings; // only agent_reload changes it
@@ -31,6 +32,7 @@ struct agent {
     struct dev *dev;
     struct exporter *exporters[EXPORTER_MAX];
     struct dead_letters *dead_letters; // NULL: none set
+    struct sync_thread *sync;          // spool.durability node, else NULL
     struct spool_log *logs[EXPORTER_MAX];
     struct enrich *enrich;
     struct file_watch *podinfo; // the pod's files; NULL: there are none

@@ -104,6 +104,9 @@ const struct own_log_event own_log_events[] = {
      "A log cannot grow: the device is full or fails, or there is no memory. Writers wait, or "
      "records "
      "are shed, as when it is full; it tries again by itself."},
+    {"sync_failed", "error", false,
+     "Level `node`: a segment could not be written through to its device. Its records are not told "
+     "to be stored before the sink has them; new ones go to another file."},
     {"spool_recovered", "info", false, "The log grows again."},
 };
 

@@ -48,7 +48,7 @@ struct settings {
     uint64_t max_memory; // bytes
     struct {
         char *path;       // "": logs live in memory
-        char *durability; // auto, memory, process
+        char *durability; // auto, memory, process, node
         uint64_t max_bytes;
         uint64_t min_free;
     } spool;

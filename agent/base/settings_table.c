@@ -76,9 +76,10 @@ const struct setting_row setting_rows[] = {
          "Folder where records wait for their sink, so that they survive the agent; empty keeps "
          "them in memory."},
     {"spool.durability", AGENT(spool.durability), .type = SETTING_CHOICE, .fallback = "auto",
-     .allowed = "auto|memory|process",
+     .allowed = "auto|memory|process|node",
      .help = "What a record that was accepted survives: `memory` nothing, `process` the agent's "
-             "death (SIGKILL included). `auto`: `process` where there is a `spool.path`."},
+             "death (SIGKILL included), `node` a power cut too, once its receipt says `stored`. "
+             "`auto`: `process` where there is a `spool.path`."},
     {"spool.max_bytes", AGENT(spool.max_bytes), .type = SETTING_BYTES, .fallback = "1GiB",
      .min = MIB(8), .max = GIB(1024),
      .help = "Largest size of the files of all exporters together."},

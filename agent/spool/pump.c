@@ -165,48 +165,13 @@ void pump_verdicts(void *ctx, const struct verdict *verdicts, size_t n)
         pump_schedule(log);
 }
 
-static void waiter_append(struct waiter_list *list, struct room_waiter *waiter)
-{
-    waiter->next = NULL;
-    if (list->last)
-        list->last->next = waiter;
-    else
-        list->first = waiter;
-    list->last = waiter;
-}
-
-static bool waiter_remove(struct waiter_list *list, struct room_waiter *waiter)
-{
-    struct room_waiter *previous = NULL;
-    struct room_waiter *at = list->first;
-    for (; at && at != waiter; at = at->next)
-        previous = at;
-    if (!at)
-        return false;
-    if (previous)
-        previous->next = waiter->next;
-    else
-        list->first = waiter->next;
-    if (list->last == waiter)
-        list->last = previous;
-    waiter->next = NULL;
-    return true;
-}
-
 static void wake_run(struct loop_deferred *deferred)
 {
     struct spool_log *log = CONTAINER_OF(deferred, struct spool_log, wake);
     assert(log->magic == SPOOL_LOG_MAGIC);
     assert(!log->waking.first);
     // A waiter that finds too little room waits again: on the list for the next time.
-    log->waking = log->waiters;
-    log->waiters = (struct waiter_list){NULL, NULL};
-    while (log->waking.first) {
-        struct room_waiter *waiter = log->waking.first;
-        waiter_remove(&log->waking, waiter);
-        waiter->waiting = false;
-        waiter->room(waiter);
-    }
+    waiter_list_call(&log->waiters, &log->waking);
     if (log->drained && log_is_empty(log)) {
         void (*drained)(void *ctx) = log->drained;
         log->drained = NULL;

@@ -111,10 +111,12 @@ void segment_start(struct segment *segment, const struct segment_identity *ident
 {
     assert(segment->magic == SEGMENT_OBJECT);
     assert(segment->pending == 0 && segment->waiting == 0);
+    assert(!segment->failed);
     segment->sealed = false;
     assert(identity->generation > segment->identity.generation);
     segment->identity = *identity;
     segment->entries = 0;
+    segment->synced = 0;
     segment->records = 0;
     segment->waiting_word = 0;
     segment->payload_end = SEGMENT_HEADER_SIZE + segment->capacity * SEGMENT_ENTRY_SIZE;

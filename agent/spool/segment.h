@@ -29,7 +29,8 @@ struct segment_identity {
 
 struct segment {
     unsigned magic;
-    bool sealed; // was found at the start: takes no more entries until it is started anew
+    bool sealed; // takes no more entries until it is started anew: was found at the start, or …
+    bool failed; // … its file cannot be trusted any more: it is never started anew
     struct store_piece piece;
     uint8_t *data; // the piece's, size bytes
     uint32_t size;
@@ -38,6 +39,7 @@ struct segment {
     uint32_t seed;         // CRC of the header's identity
     uint32_t entries;      // committed
     uint32_t records;      // in them
+    uint32_t synced;       // entries known to be on the device, or of an earlier run
     uint32_t pending;      // entries without a verdict
     uint32_t waiting;      // of these, how many the exporter does not have
     uint32_t waiting_word; // no bit is set in a word before this one

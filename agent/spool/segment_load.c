@@ -44,6 +44,7 @@ static int load(struct segment **out, struct store_piece *piece, uint64_t base_p
         entry_found(segment, (uint32_t)(entry.position - image.identity.base_position), &entry,
                     findings);
     segment->identity.base_position = base_position;
+    segment->synced = segment->entries;
     findings->damaged = image.damaged;
     findings->lost_records = image.lost_records;
     *out = segment;
@@ -66,6 +67,6 @@ int segment_load(struct segment **out, struct store *store, uint32_t number, uin
 
 bool segment_is_reusable(const struct segment *segment, uint32_t size)
 {
-    return segment->size == size && segment->piece.size == size &&
+    return !segment->failed && segment->size == size && segment->piece.size == size &&
            segment->capacity == segment_capacity(size);
 }

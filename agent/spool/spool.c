@@ -28,12 +28,10 @@ static void trim_expired(struct loop_timer *timer);
 static int config_check(const struct spool_config *config, uint32_t *size, uint32_t *limit)
 {
     size_t wanted = config->segment_size ? config->segment_size : SEGMENT_SIZE_DEFAULT;
-    if (config->level == SPOOL_NODE)
-        return -ENOTSUP;
     if (wanted < SPOOL_SEGMENT_MIN || wanted > SPOOL_SEGMENT_MAX || (wanted & (wanted - 1)) != 0)
         return -EINVAL;
     uint64_t segments = config->max_bytes / wanted;
-    if (segments < 2)
+    if (segments < 2 || (config->level == SPOOL_NODE && !config->sync))
         return -EINVAL;
     *size = (uint32_t)wanted;
     *limit = segments < UINT32_MAX / 2 ? (uint32_t)segments : UINT32_MAX / 2;
@@ -90,6 +88,7 @@ int spool_log_new(struct spool_log **out, const struct spool_config *config)
     log->retry.expired = log_retry;
     pump_init(log);
     r = log_open(log, config);
+    log_sync_init(log, config->level == SPOOL_NODE ? config->sync : NULL);
     if (r == 0)
         r = log->exporter->ops->start(log->exporter, (struct verdict_sink){pump_verdicts, log});
     if (r < 0) {
@@ -119,6 +118,7 @@ void spool_log_free(struct spool_log *log)
     assert(log->magic == SPOOL_LOG_MAGIC);
     assert(log->pending == log->waiting); // the exporter points into nothing
     pump_deinit(log);
+    log_sync_deinit(log);
     loop_timer_stop(&log->trim);
     loop_timer_stop(&log->retry);
     for (uint32_t i = 0; i < log->live_count; i++) {
@@ -239,6 +239,8 @@ void spool_commit(struct spool_log *log, size_t size, const struct spool_entry *
     log->book->held += entry->records;
     if (active->entries == 1)
         gauge_update(log);
+    if (log->sync.thread)
+        loop_defer(log->loop, &log->sync.ask);
     loop_defer(log->loop, &log->pump);
 }
 
@@ -284,6 +286,7 @@ void log_settle(struct spool_log *log, uint32_t index)
         log_put_away(log, segment);
     }
     gauge_update(log);
+    log_stored_update(log);
     if (log_used(log) <= log->limit)
         pump_wake(log);
 }

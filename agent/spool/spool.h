@@ -19,6 +19,7 @@ struct dead_letters;
 struct exporter;
 struct loop;
 struct spool_log;
+struct sync_thread;
 
 enum spool_level { SPOOL_MEMORY, SPOOL_PROCESS, SPOOL_NODE };
 
@@ -45,12 +46,13 @@ struct spool_config {
     struct loop *loop;
     struct clock *clock;
     struct exporter *exporter;         // started by spool_log_new; not owned
+    struct sync_thread *sync;          // level `node` only, where it must be there; not owned
     struct dead_letters *dead_letters; // where what is dead is kept; NULL: nowhere
     struct exporter_book *book; // routed, dropped{shed}, delivered, dead, held … are kept here
 };
 
 // At levels `process` and `node` what an earlier run left in the folder is sent first; reading it
-// goes on behind. Returns 0, -EINVAL (sizes), -ENOTSUP (level `node`), -ENOMEM, -EWOULDBLOCK
+// goes on behind. Returns 0, -EINVAL (sizes, no sync), -ENOMEM, -EWOULDBLOCK
 // (another process has the folder), -errno of the folder, or what the exporter's start says.
 int spool_log_new(struct spool_log **out, const struct spool_config *config);
 // The exporter must have given everything back. What has no verdict stays in the folder, if any.

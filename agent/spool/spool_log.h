@@ -3,10 +3,13 @@
 #define SLUICE_SPOOL_SPOOL_LOG_H
 
 #include "base/loop.h"
+#include "base/waiter_list.h"
 #include "deliver/exporter.h"
 #include "spool/backlog.h"
 #include "spool/segment.h"
 #include "spool/spool.h"
+#include "spool/store.h"
+#include "spool/sync_thread.h"
 
 #define SPOOL_LOG_MAGIC 0x5B001106u
 // Parcels offered in one turn of the loop; the rest comes in the next.
@@ -14,9 +17,20 @@
 // How long a log stays empty and unused before its memory goes back to the system.
 #define TRIM_AFTER_NS 2000000000ULL
 
-struct waiter_list {
-    struct room_waiter *first;
-    struct room_waiter *last;
+// Level `node`: what is on its way to the device (stored.c).
+struct log_sync {
+    struct sync_thread *thread; // NULL: another level
+    struct sync_request request;
+    struct {
+        uint64_t generation;
+        uint32_t entries;
+    } asked[SYNC_FILES];          // what the request's files were
+    struct loop_deferred ask;     // at the end of a turn that brought entries
+    struct loop_deferred advance; // calls the waiters
+    struct loop_timer again;
+    bool failing;    // the last sync failed
+    uint64_t stored; // every position before it is
+    struct waiter_list waiters, waking;
 };
 
 struct spool_log {
@@ -65,6 +79,7 @@ struct spool_log {
     void (*drained)(void *ctx); // to be called when the log is empty; NULL afterwards
     void *drained_ctx;
 
+    struct log_sync sync;
     struct waiter_list waiters;
     struct waiter_list waking; // taken off waiters, about to be called
 };
@@ -89,6 +104,11 @@ void log_settle(struct spool_log *log, uint32_t index);
 void log_emptied(struct spool_log *log);
 // spool.c: what the timer does; returns every segment that holds nothing to the system.
 void log_trim(struct spool_log *log);
+
+// stored.c
+void log_sync_init(struct spool_log *log, struct sync_thread *thread); // NULL: not level node
+void log_sync_deinit(struct spool_log *log); // syncs what stays for the next run
+void log_stored_update(struct spool_log *log);
 
 // pump.c
 void pump_init(struct spool_log *log);

@@ -24,6 +24,7 @@ struct store {
     int lock;   // held
     uint64_t min_free;
     uint32_t highest; // number of a file so far
+    bool changed;     // a file was made since the folder was synced last
 };
 
 static int store_new(struct store **out)
@@ -146,6 +147,7 @@ static int file_create(struct store *store, struct store_piece *piece)
     if (piece->fd < 0)
         return error_from_errno();
     piece->number = ++store->highest;
+    store->changed = true;
     int r = posix_fallocate(piece->fd, 0, (off_t)piece->size); // writes where there is no fallocate
     return -r;
 }
@@ -207,6 +209,20 @@ int store_peek(struct store *store, uint32_t number, void *out, size_t size)
     int r = n < 0 ? error_from_errno() : (size_t)n < size ? -EIO : 0;
     close(fd);
     return r;
+}
+
+int store_folder_to_sync(struct store *store)
+{
+    assert(store->magic == STORE_MAGIC);
+    bool changed = store->changed;
+    store->changed = false;
+    return changed ? store->folder : -1;
+}
+
+void store_folder_changed(struct store *store)
+{
+    assert(store->magic == STORE_MAGIC);
+    store->changed = true;
 }
 
 void store_detach(struct store_piece *piece)

@@ -46,6 +46,12 @@ void store_remove(struct store *store, struct store_piece *piece);
 // Renames a file that cannot be read, so that no start looks at it again. 0 or -errno.
 int store_set_aside(struct store *store, uint32_t number);
 
+// The folder, where a file was made in it since this was asked last, to be synced (fsync); else -1.
+// Not for closing.
+int store_folder_to_sync(struct store *store);
+// It could not be: to be synced again.
+void store_folder_changed(struct store *store);
+
 // Numbers of the segments in the folder, in no order; the caller frees. 0 or -errno.
 int store_list(struct store *store, uint32_t **numbers, size_t *count);
 

@@ -28,7 +28,7 @@ static void test_config_is_checked(void **state)
     assert_int_equal(spool_log_new(&log, &config), -EINVAL);
     config = fixture_config(fixture, 2);
     config.level = SPOOL_NODE;
-    assert_int_equal(spool_log_new(&log, &config), -ENOTSUP);
+    assert_int_equal(spool_log_new(&log, &config), -EINVAL);
     config.level = SPOOL_MEMORY;
     fixture->fake.start_result = -ECONNREFUSED;
     assert_int_equal(spool_log_new(&log, &config), -ECONNREFUSED);
