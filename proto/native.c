@@ -9,7 +9,7 @@
 // Field numbers of native.proto.
 enum { HELLO_STREAM = 3, HELLO_ACK_LEVEL = 4, HELLO_RESOURCE = 6, HELLO_FEATURES = 7 };
 enum { RECORDS_FIRST_SEQUENCE = 1, RECORDS_COUNT = 2, RECORDS_RESEND = 7 };
-enum { FLUSH_TOKEN = 1 };
+enum { FLUSH_TOKEN = 1, FLUSH_LEVEL = 2 };
 enum {
     WELCOME_VERSION = 1,
     WELCOME_MAX_FRAME = 2,
@@ -134,19 +134,21 @@ int native_read_records(const uint8_t *body, size_t size, struct native_records 
     return 0;
 }
 
-int native_read_flush(const uint8_t *body, size_t size, uint64_t *token)
+int native_read_flush(const uint8_t *body, size_t size, struct native_flush *flush)
 {
     struct wire_cursor cursor = wire_cursor_of(body, size);
     struct wire_field field;
-    uint64_t found = 0;
+    struct native_flush found = {0, 0};
     int r;
     while ((r = wire_next(&cursor, &field)) == 0) {
         if (wire_is(&field, FLUSH_TOKEN, WIRE_VARINT))
-            found = field.value;
+            found.token = field.value;
+        else if (wire_is(&field, FLUSH_LEVEL, WIRE_VARINT))
+            found.level = field.value < UINT32_MAX ? (uint32_t)field.value : UINT32_MAX;
     }
     if (r < 0)
         return r;
-    *token = found;
+    *flush = found;
     return 0;
 }
 

@@ -90,7 +90,11 @@ enum { NATIVE_RECORDS_LOGS = 3, NATIVE_RECORDS_SPANS = 4, NATIVE_RECORDS_METRICS
 // 0, or -EBADMSG (a count that runs past the last sequence included).
 int native_read_records(const uint8_t *body, size_t size, struct native_records *records);
 
-// Flush.token. 0 or -EBADMSG.
-int native_read_flush(const uint8_t *body, size_t size, uint64_t *token);
+struct native_flush {
+    uint64_t token;
+    uint32_t level; // NATIVE_ACK_…; NONE means RECEIVED
+};
+// 0 or -EBADMSG.
+int native_read_flush(const uint8_t *body, size_t size, struct native_flush *flush);
 
 #endif

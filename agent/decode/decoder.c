@@ -5,6 +5,7 @@
 #include "decode/line_join.h"
 #include "decode/stream_window.h"
 #include "enrich/enrich.h"
+#include "enrich/enrich_stored.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,4 +71,29 @@ void decoder_wait(struct decoder *decoder, struct room_waiter *waiter)
 void decoder_wait_cancel(struct decoder *decoder, struct room_waiter *waiter)
 {
     enrich_wait_cancel(decoder->config.enrich, waiter);
+}
+
+uint64_t decoder_mark(struct decoder *decoder)
+{
+    return enrich_mark(decoder->config.enrich);
+}
+
+bool decoder_is_stored(const struct decoder *decoder, uint64_t mark)
+{
+    return enrich_is_stored(decoder->config.enrich, mark);
+}
+
+void decoder_store_now(struct decoder *decoder)
+{
+    enrich_store_now(decoder->config.enrich);
+}
+
+void decoder_wait_stored(struct decoder *decoder, struct room_waiter *waiter)
+{
+    enrich_wait_stored(decoder->config.enrich, waiter);
+}
+
+void decoder_wait_stored_cancel(struct decoder *decoder, struct room_waiter *waiter)
+{
+    enrich_wait_stored_cancel(decoder->config.enrich, waiter);
 }

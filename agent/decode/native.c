@@ -7,6 +7,7 @@
 #include "decode/decoder.h"
 #include "decode/otlp.h"
 #include "decode/stream_window.h"
+#include "enrich/enrich_stored.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -46,24 +47,68 @@ static size_t out_room(const struct native_state *state)
     return sizeof state->out - state->out_size;
 }
 
-static void answer_flush(struct native_state *state)
+static void answer_flush(struct decoder *decoder, struct native_state *state)
 {
     if (!state->flush || out_room(state) < ERROR_ROOM)
         return;
+    if (state->flush_level >= NATIVE_ACK_STORED &&
+        !enrich_is_stored(decoder->config.enrich, state->flush_mark))
+        return;
     took_room(state, native_write_flushed(out_end(state), out_room(state), state->flush_token,
-                                          state->received, NATIVE_ACK_RECEIVED));
+                                          state->received, state->flush_level));
     state->flush = false;
+    state->flush_level = NATIVE_ACK_NONE;
+}
+
+// Remembers what came since the last mark; where there are too many, with the last.
+static void mark_received(struct decoder *decoder, struct native_state *state)
+{
+    uint64_t marked =
+        state->mark_count ? state->marks[state->mark_count - 1].received : state->stored;
+    if (state->received <= marked)
+        return;
+    uint64_t mark = enrich_mark(decoder->config.enrich);
+    bool same = state->mark_count && (state->mark_count == NATIVE_MARKS ||
+                                      state->marks[state->mark_count - 1].mark == mark);
+    unsigned at = same ? state->mark_count - 1 : state->mark_count++;
+    state->marks[at].mark = mark;
+    state->marks[at].received = state->received;
+}
+
+static void settle_marks(struct decoder *decoder, struct native_state *state)
+{
+    unsigned passed = 0;
+    while (passed < state->mark_count &&
+           enrich_is_stored(decoder->config.enrich, state->marks[passed].mark))
+        state->stored = state->marks[passed++].received;
+    state->mark_count -= passed;
+    memmove(state->marks, state->marks + passed, state->mark_count * sizeof state->marks[0]);
 }
 
 // One for all that was stored since the last: receipts are cumulative.
-static void answer_receipt(struct native_state *state)
+static void answer_receipt(struct decoder *decoder, struct native_state *state)
 {
-    if (state->ack_level == NATIVE_ACK_NONE || state->received <= state->receipted ||
-        out_room(state) < ERROR_ROOM)
+    uint64_t reached = state->received;
+    if (state->ack_level == NATIVE_ACK_NONE)
         return;
-    took_room(state, native_write_receipt(out_end(state), out_room(state), state->stream,
-                                          state->received, state->ack_level));
-    state->receipted = state->received;
+    if (state->ack_level >= NATIVE_ACK_STORED) {
+        mark_received(decoder, state);
+        settle_marks(decoder, state);
+        reached = state->stored;
+    }
+    if (reached <= state->receipted || out_room(state) < ERROR_ROOM)
+        return;
+    took_room(state, native_write_receipt(out_end(state), out_room(state), state->stream, reached,
+                                          state->ack_level));
+    state->receipted = reached;
+}
+
+bool decode_native_answers(struct decoder *decoder, struct native_state *state)
+{
+    answer_flush(decoder, state);
+    answer_receipt(decoder, state);
+    return state->mark_count > 0 ||
+           (state->flush && !enrich_is_stored(decoder->config.enrich, state->flush_mark));
 }
 
 // Tells the peer why, and closes.
@@ -71,7 +116,8 @@ static enum decode_stop refuse(struct native_state *state, enum native_error_cod
                                uint64_t sequence, uint64_t count, const char *text)
 {
     struct native_error error = {code, text, sequence, count, false};
-    answer_flush(state); // it was sent before what is refused
+    if (state->flush_level < NATIVE_ACK_STORED)
+        answer_flush(NULL, state); // it was sent before what is refused
     state->error_code = (uint32_t)code;
     snprintf(state->error, sizeof state->error, "%s", text);
     error.message = state->error;
@@ -226,9 +272,15 @@ static enum decode_stop take_records(struct decoder *decoder, struct native_stat
 static enum decode_stop take_flush(struct decoder *decoder, struct native_state *state,
                                    struct frame_view body)
 {
-    (void)decoder;
-    if (native_read_flush(body.data, body.size, &state->flush_token) < 0)
+    struct native_flush flush;
+    if (native_read_flush(body.data, body.size, &flush) < 0)
         return refuse(state, NATIVE_ERROR_MALFORMED, 0, 0, "flush is malformed");
+    uint32_t level = flush.level >= NATIVE_ACK_STORED ? NATIVE_ACK_STORED : NATIVE_ACK_RECEIVED;
+    if (level > state->flush_level || !state->flush)
+        state->flush_level = level; // of several that wait, the highest
+    if (state->flush_level == NATIVE_ACK_STORED)
+        state->flush_mark = enrich_mark(decoder->config.enrich);
+    state->flush_token = flush.token;
     state->flush = true;
     return DECODE_MORE;
 }
@@ -308,9 +360,10 @@ enum decode_stop decode_native(struct decoder *decoder, struct native_state *sta
         stop = take_frames(decoder, state, data, &at);
     else if (r < 0)
         stop = DECODE_CLOSE;
-    answer_flush(state);
     if (stop != DECODE_CLOSE)
-        answer_receipt(state);
+        decode_native_answers(decoder, state);
+    else
+        answer_flush(decoder, state);
     *consumed = stop == DECODE_CLOSE ? data.size : at;
     return stop;
 }

@@ -48,6 +48,7 @@ static int copy_targets(struct enrich *enrich, enum signal_kind signal,
         if (targets[i].form != form)
             return -EINVAL; // the settings allow no other
         target->log = targets[i].log;
+        stored_marks_add(&enrich->stored, target->log);
         target->book = targets[i].book;
         target->name = exporter_name(enrich->books, targets[i].book);
         target->cut = targets[i].cut;
@@ -132,6 +133,7 @@ void enrich_free(struct enrich *enrich)
 {
     if (!enrich)
         return;
+    stored_marks_deinit(&enrich->stored);
     free_targets(enrich);
     ecs_encoder_deinit(&enrich->encoder);
     agent_resource_deinit(&enrich->resource);

@@ -9,6 +9,7 @@
 #include "enrich/enrich.h"
 #include "enrich/resend.h"
 #include "enrich/resource.h"
+#include "enrich/stored_marks.h"
 #include "spool/spool.h"
 
 struct target {
@@ -32,6 +33,7 @@ struct enrich {
     char *agent_version;
     struct agent_resource resource;
     struct ecs_encoder encoder;
+    struct stored_marks stored;
     bool *present; // one for each attribute of resource: scratch of enrich_otlp
     void (*tap)(void *ctx, enum signal_kind signal, struct slice payload); // NULL: nobody watches
     void *tap_ctx;

@@ -59,11 +59,13 @@ struct connection {
     bool end;     // the peer has closed its side, or is to be read no more
     bool mute;    // it takes no more answers; what it has sent still counts
     bool blocked; // waits for room in a log
+    bool lingers; // … or, at its end, only for what is stored, to say so
     bool starved; // waits for memory
     bool closing; // write what is left, then close
     bool counted; // as closed by us
     enum timer_use timer_use;
     struct room_waiter waiter;
+    struct room_waiter stored_waiter; // for receipts that are owed
     struct loop_io io;
     struct loop_timer timer;
     union {

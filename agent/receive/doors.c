@@ -2,6 +2,7 @@
 #include "receive/doors.h"
 
 #include "receive/connection.h"
+#include "receive/connection_answers.h"
 #include "receive/dialect.h"
 #include "receive/receive_state.h"
 
@@ -28,9 +29,34 @@ static void lines_close(struct connection *connection)
     line_state_deinit(decoder, state);
 }
 
+// Writes the receipts that are due, and waits for the others. Whether there are any.
+static bool await_stored(struct connection *connection)
+{
+    struct decoder *decoder = connection->receive->config.decoder;
+    bool owes = decode_native_answers(decoder, connection->state.native);
+    if (owes)
+        decoder_wait_stored(decoder, &connection->stored_waiter);
+    return owes;
+}
+
+static void stored_further(struct room_waiter *waiter)
+{
+    struct connection *connection = CONNECTION_OF(waiter, stored_waiter);
+    connection_check(connection);
+    if (!await_stored(connection) && connection->lingers) {
+        connection->lingers = false;
+        connection_unblock(connection);
+        return;
+    }
+    if (connection_answers_pull(connection) < 0)
+        connection_answers_drop(connection);
+    connection_arm(connection);
+}
+
 static int native_open(struct connection *connection)
 {
     connection->state.native = calloc(1, sizeof *connection->state.native);
+    connection->stored_waiter.room = stored_further;
     return connection->state.native ? 0 : -ENOMEM;
 }
 
@@ -63,6 +89,10 @@ static enum decode_stop native_feed(struct connection *connection, struct slice 
         connection_count_closed(connection, CLOSE_TOO_MANY);
         return DECODE_CLOSE;
     }
+    if (stop != DECODE_CLOSE && await_stored(connection) && end && stop == DECODE_MORE) {
+        connection->lingers = true;
+        return DECODE_BLOCKED;
+    }
     return stop;
 }
 
@@ -71,6 +101,8 @@ static size_t native_output(struct connection *connection, const uint8_t **data)
     struct native_state *state = connection->state.native;
     if (!state)
         return 0;
+    if (state->out_size == 0) // what had no room before
+        decode_native_answers(connection->receive->config.decoder, state);
     size_t size = state->out_size;
     *data = state->out;
     state->out_size = 0;
@@ -79,6 +111,7 @@ static size_t native_output(struct connection *connection, const uint8_t **data)
 
 static void native_close(struct connection *connection)
 {
+    decoder_wait_stored_cancel(connection->receive->config.decoder, &connection->stored_waiter);
     if (connection->state.native)
         native_state_deinit(connection->state.native);
     free(connection->state.native);

@@ -27,6 +27,8 @@ struct export
     struct grpc_body body;          // the message
     struct otlp_progress *progress; // NULL: not begun
     enum signal_kind signal;
+    struct otlp_result result; // of one that is appended, and waits until that is stored
+    uint64_t mark;
 };
 
 struct lane {
@@ -42,6 +44,8 @@ struct otlp_work {
     unsigned turn;                      // the lane that is next
     struct otlp_peer *busy, **busy_end; // those that inflate
     size_t peers;
+    struct export *unstored, **unstored_end; // appended; their replies wait
+    struct room_waiter stored;
     struct loop_timer timer;
     bool last; // the agent ends: nothing waits any more
 };
@@ -52,7 +56,7 @@ struct otlp_peer {
     bool busy;
     bool over; // its owner was told that the session has ended
     struct grpc_server *server;
-    unsigned exports; // in lanes
+    unsigned exports; // in lanes, or not stored yet
     void (*resume)(void *ctx);
     void *ctx;
 };
@@ -96,6 +100,64 @@ static void lane_pop(struct lane *lane)
     free(export);
 }
 
+static void export_done(struct export *export)
+{
+    struct otlp_peer *peer = export->peer;
+    if (peer) {
+        otlp_reply(export->call, 0, &export->result);
+        peer->exports--;
+        peer->resume(peer->ctx);
+    }
+    free(export);
+}
+
+// Whether something is not stored yet.
+static bool answer_stored(struct otlp_work *work)
+{
+    struct export *export;
+    while ((export = work->unstored) && decoder_is_stored(work->config.decoder, export->mark)) {
+        work->unstored = export->next;
+        if (!work->unstored)
+            work->unstored_end = &work->unstored;
+        export_done(export);
+    }
+    return work->unstored != NULL;
+}
+
+static void stored_further(struct room_waiter *waiter)
+{
+    struct otlp_work *work =
+        (struct otlp_work *)((char *)waiter - offsetof(struct otlp_work, stored));
+    if (answer_stored(work))
+        decoder_wait_stored(work->config.decoder, waiter);
+}
+
+// Replies now, or once what was appended is stored. Takes no part in peer->exports but for that.
+static void reply_stored(struct otlp_peer *peer, struct grpc_call *call, int outcome,
+                         const struct otlp_result *result)
+{
+    struct otlp_work *work = peer->work;
+    struct decoder *decoder = work->config.decoder;
+    uint64_t mark = outcome == 0 ? decoder_mark(decoder) : 0;
+    struct export *export = NULL;
+    if (outcome == 0 && !decoder_is_stored(decoder, mark)) {
+        export = work->last ? NULL : calloc(1, sizeof *export);
+        if (!export)
+            decoder_store_now(decoder);
+    }
+    if (outcome == 0 && !export && !decoder_is_stored(decoder, mark))
+        outcome = -EIO;
+    if (!export) {
+        otlp_reply(call, outcome, result);
+        return;
+    }
+    *export = (struct export){.peer = peer, .call = call, .result = *result, .mark = mark};
+    peer->exports++;
+    *work->unstored_end = export;
+    work->unstored_end = &export->next;
+    decoder_wait_stored(decoder, &work->stored);
+}
+
 // One turn of the lane's first. False where it waits for room.
 static bool lane_step(struct lane *lane)
 {
@@ -116,8 +178,8 @@ static bool lane_step(struct lane *lane)
     }
     struct otlp_peer *peer = export->peer;
     if (peer) {
-        otlp_reply(export->call, r, &result);
         peer->exports--;
+        reply_stored(peer, export->call, r, &result);
         peer->resume(peer->ctx);
     }
     lane_pop(lane);
@@ -169,7 +231,7 @@ static void export_called(void *ctx, struct grpc_call *call, const char *path, s
         postpone(peer, call, signal, progress);
         return;
     }
-    otlp_reply(call, r, &result);
+    reply_stored(peer, call, r, &result);
     decode_otlp_free(progress);
 }
 
@@ -241,6 +303,8 @@ int otlp_work_new(struct otlp_work **out, const struct otlp_work_config *config)
     work->config = *config;
     work->pool = (struct message_pool){.budget = config->message_bytes, .clock = config->clock};
     work->busy_end = &work->busy;
+    work->unstored_end = &work->unstored;
+    work->stored.room = stored_further;
     work->timer.expired = turn;
     for (unsigned i = 0; i < SIGNAL_COUNT; i++) {
         struct lane *lane = &work->lanes[i];
@@ -262,6 +326,18 @@ void otlp_work_finish(struct otlp_work *work)
         while (work->lanes[i].first)
             lane_step(&work->lanes[i]);
     }
+    decoder_wait_stored_cancel(work->config.decoder, &work->stored);
+    if (work->unstored)
+        decoder_store_now(work->config.decoder);
+    answer_stored(work);
+    while (work->unstored) { // the device fails: no reply, so that the client sends it again
+        struct export *export = work->unstored;
+        work->unstored = export->next;
+        if (export->peer)
+            export->peer->exports--;
+        free(export);
+    }
+    work->unstored_end = &work->unstored;
     loop_timer_stop(&work->timer);
 }
 
@@ -322,6 +398,8 @@ void otlp_peer_free(struct otlp_peer *peer)
     for (unsigned i = 0; i < SIGNAL_COUNT && peer->exports > 0; i++)
         for (struct export *export = work->lanes[i].first; export; export = export->next)
             export->peer = export->peer == peer ? NULL : export->peer;
+    for (struct export *export = work->unstored; export; export = export->next)
+        export->peer = export->peer == peer ? NULL : export->peer;
     work->peers--;
     pool_release(&work->pool, SESSION_BYTES);
     grpc_server_free(peer->server);

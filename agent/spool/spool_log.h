@@ -29,6 +29,7 @@ struct log_sync {
     struct loop_deferred advance; // calls the waiters
     struct loop_timer again;
     bool failing;    // the last sync failed
+    uint64_t asks;   // syncs asked for
     uint64_t stored; // every position before it is
     struct waiter_list waiters, waking;
 };

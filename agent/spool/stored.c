@@ -82,6 +82,7 @@ static void ask_run(struct loop_deferred *deferred)
     if (sync->request.count == 0)
         return;
     sync->request.folder = store_folder_to_sync(log->store);
+    sync->asks++;
     sync_thread_ask(sync->thread, &sync->request);
 }
 
@@ -150,6 +151,26 @@ void log_sync_init(struct spool_log *log, struct sync_thread *thread)
     log->sync.again.expired = again_expired;
 }
 
+// The loop has nothing else to do then.
+static void store_now(struct spool_log *log)
+{
+    int folder = store_folder_to_sync(log->store);
+    bool named = folder < 0 || fsync(folder) == 0;
+    for (uint32_t i = 0; i < log->live_count; i++) {
+        struct segment *segment = log->live[i];
+        if (segment->pending == 0 || !is_unsynced(segment) || segment->failed)
+            continue;
+        if (named && fdatasync(segment->piece.fd) == 0) {
+            segment->synced = segment->entries;
+            continue;
+        }
+        segment->failed = segment->sealed = true;
+        log->book->sync_failures++;
+        own_log(OWN_ERROR, "sync_failed", "%s: what is left could not be synced: %s", log->name,
+                strerror(errno));
+    }
+}
+
 void log_sync_deinit(struct spool_log *log)
 {
     struct log_sync *sync = &log->sync;
@@ -160,16 +181,7 @@ void log_sync_deinit(struct spool_log *log)
     loop_deferred_stop(&sync->ask);
     loop_deferred_stop(&sync->advance);
     loop_timer_stop(&sync->again);
-    // What stays for the next run was promised to survive; the loop has nothing else to do now.
-    for (uint32_t i = 0; i < log->live_count; i++) {
-        const struct segment *segment = log->live[i];
-        if (segment->pending > 0 && is_unsynced(segment) && fdatasync(segment->piece.fd) < 0)
-            own_log(OWN_ERROR, "sync_failed", "%s: what is left could not be synced: %s", log->name,
-                    strerror(errno));
-    }
-    int folder = store_folder_to_sync(log->store);
-    if (folder >= 0)
-        (void)fsync(folder);
+    store_now(log); // what stays for the next run was promised to survive
 }
 
 bool spool_stores_later(const struct spool_log *log)
@@ -188,6 +200,21 @@ uint64_t spool_stored(const struct spool_log *log)
 {
     assert(log->magic == SPOOL_LOG_MAGIC);
     return log->sync.thread ? log->sync.stored : log->position;
+}
+
+uint64_t spool_syncs_asked(const struct spool_log *log)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    return log->sync.asks;
+}
+
+void spool_store_now(struct spool_log *log)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    if (!log->sync.thread)
+        return;
+    store_now(log);
+    log_stored_update(log);
 }
 
 void spool_wait_stored(struct spool_log *log, struct room_waiter *waiter)

@@ -1,6 +1,8 @@
 // The connection, and the rooms behind it as the tests script them.
 #include "native_fixture.h"
 
+#include "enrich/enrich_stored.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +46,18 @@ void enrich_duplicate(struct enrich *enrich, enum signal_kind signal, uint32_t r
     (void)enrich;
     assert_int_equal(signal, SIGNAL_SPANS);
     behind.duplicates += records;
+}
+
+uint64_t enrich_mark(struct enrich *enrich)
+{
+    (void)enrich;
+    return behind.mark;
+}
+
+bool enrich_is_stored(const struct enrich *enrich, uint64_t mark)
+{
+    (void)enrich;
+    return mark <= behind.stored;
 }
 
 // --- a connection

@@ -32,6 +32,7 @@ struct behind {
     uint64_t reject_count; // booked by decode itself
     enum signal_kind reject_signal;
     uint64_t duplicates;
+    uint64_t mark, stored; // level node: the mark of what comes, and up to which it is stored
 };
 extern struct behind behind;
 extern Sluice__Native__AckLevel asked; // by the next greeting
