@@ -67,6 +67,14 @@ static void open_log(struct house *house, const struct house_options *options)
         .exporter = &house->sink->exporter,
         .book = book,
     };
+    char folder[96];
+    snprintf(folder, sizeof folder, "%s/spool", house->folder);
+    if (options->synced) {
+        assert_int_equal(sync_thread_new(&house->sync, house->loop), 0);
+        config.level = SPOOL_NODE;
+        config.sync = house->sync;
+        config.folder = folder;
+    }
     assert_int_equal(spool_log_new(&house->log, &config), 0);
 }
 
@@ -139,12 +147,17 @@ void house_free(struct house *house)
     decoder_free(house->decoder);
     enrich_free(house->enrich);
     spool_log_free(house->log);
+    sync_thread_free(house->sync);
     loop_free(house->loop);
     for (size_t i = 0; i < house->sink->count; i++)
         free(house->sink->documents[i]);
     free(house->sink);
     snprintf(lock, sizeof lock, "%s.lock", house->path);
     unlink(lock);
+    snprintf(lock, sizeof lock, "%s/spool/lock", house->folder);
+    unlink(lock);
+    *strrchr(lock, '/') = '\0';
+    rmdir(lock);
     rmdir(house->folder);
     free(house);
 }

@@ -16,6 +16,7 @@
 #include "enrich/enrich.h"
 #include "receive/receive.h"
 #include "spool/spool.h"
+#include "spool/sync_thread.h"
 
 #define DOCUMENTS_MAX 20000
 #define TURNS_MAX 200000
@@ -36,6 +37,7 @@ struct house {
     char folder[64];
     char path[96];
     struct loop *loop;
+    struct sync_thread *sync; // NULL: level memory
     struct books books;
     struct sink *sink;
     struct spool_log *log;
@@ -55,6 +57,7 @@ struct house_options {
     size_t max_connections;
     uint64_t first_byte_timeout_ns;
     const char *allowed_uids, *allowed_gids;
+    bool synced; // level node, with an fdatasync of the test's
 };
 
 struct house *house_with(const struct house_options *options);
