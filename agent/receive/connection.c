@@ -81,8 +81,8 @@ static void block(struct connection *connection)
     struct receive *receive = connection->receive;
     connection->blocked = true;
     connection_memory_excuse(connection);
-    if (connection->door->dialect != DIALECT_OTLP_GRPC &&
-        !connection->lingers) // whose door knows when it can go on
+    // Their doors know when they can go on.
+    if (connection->door->dialect != DIALECT_OTLP_GRPC && !connection->lingers)
         decoder_wait(receive->config.decoder, &connection->waiter);
     if (connection_is_lines(connection))
         start_timer(connection, TIMER_BLOCK, receive->config.block_for_ns);

@@ -45,7 +45,8 @@ static void stored_further(struct room_waiter *waiter)
     connection_check(connection);
     if (!await_stored(connection) && connection->lingers) {
         connection->lingers = false;
-        connection_unblock(connection);
+        connection->blocked = false;
+        connection_resume(connection);
         return;
     }
     if (connection_answers_pull(connection) < 0)
