@@ -1,6 +1,7 @@
 // Asks librdkafka about its properties, one mistake after the other until none is left, and OpenSSL
 // about a collector's TLS files.
 #include "agent_check.h"
+#include "agent_check_medium.h"
 
 #include "base/nearest_name.h"
 #include "base/settings.h"
@@ -225,4 +226,5 @@ void agent_check(const struct settings *settings, struct settings_mistakes *mist
             check_lines(settings, exporter, mistakes);
     }
     check_dead_letters(settings, mistakes);
+    agent_check_medium(settings, mistakes);
 }

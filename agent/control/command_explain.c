@@ -1,6 +1,7 @@
 // Prints every effective setting with its origin, what is derived from it, and the configuration
 // document.
 #include "base/budget.h"
+#include "base/medium.h"
 #include "base/podinfo.h"
 #include "base/settings.h"
 #include "base/settings_table.h"
@@ -24,6 +25,24 @@ static void print_bytes(FILE *out, const char *name, uint64_t bytes, const char 
     print_row(out, name, value, origin);
 }
 
+static void print_medium(FILE *out, const struct settings *settings)
+{
+    static const char name[] = "spool";
+    const char *durability = settings->spool.durability;
+    struct medium_view view;
+    bool in_files = strcmp(durability, "auto") != 0 ? strcmp(durability, "memory") != 0
+                                                    : *settings->spool.path != '\0';
+    if (!in_files) {
+        print_row(out, name, "memory", "what waits survives nothing: set spool.path");
+        return;
+    }
+    int r = spool_medium(settings->spool.path, &view);
+    char text[200];
+    snprintf(text, sizeof text, "what waits survives %s",
+             r == 0 ? medium_survives(view.medium) : "nobody can say what");
+    print_row(out, name, r == 0 ? view.name : strerror(-r), text);
+}
+
 static void print_derived(FILE *out, const struct settings *settings)
 {
     struct budget budget = budget_derive(settings->max_memory, settings->exporter_count);
@@ -40,6 +59,7 @@ static void print_derived(FILE *out, const struct settings *settings)
         print_bytes(out, name, kafka ? budget.kafka_window : budget.otlp_window,
                     kafka ? "max_memory: librdkafka's queue" : "max_memory: requests in flight");
     }
+    print_medium(out, settings);
     print_bytes(out, "decompression", budget.inflate, "max_memory");
     print_bytes(out, "read buffers", budget.read_buffers, "max_memory");
 }

@@ -64,8 +64,7 @@ struct connection {
     bool closing; // write what is left, then close
     bool counted; // as closed by us
     enum timer_use timer_use;
-    struct room_waiter waiter;
-    struct room_waiter stored_waiter; // for receipts that are owed
+    struct room_waiter waiter, stored_waiter; // for room; for receipts that are owed
     struct loop_io io;
     struct loop_timer timer;
     union {
@@ -97,8 +96,7 @@ int connection_new(struct receive *receive, int fd, const struct ucred *peer);
 void connection_free(struct connection *connection);
 // Reads what the socket holds, bounded. False where it was freed.
 bool connection_drink(struct connection *connection);
-// Reads that, and ends it. False where it was freed; else it is when its frames got room, or its
-// answers were read.
+// The same, and ends it. False: it was freed. Else it will be: with room, or its answers read.
 bool connection_sweep(struct connection *connection);
 // Counts why we close it: once, the first reason.
 void connection_count_closed(struct connection *connection, enum close_reason reason);

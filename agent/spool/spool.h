@@ -25,8 +25,7 @@ enum spool_level { SPOOL_MEMORY, SPOOL_PROCESS, SPOOL_NODE };
 
 // What a full log does with one more record.
 enum spool_when_full {
-    SPOOL_WHEN_FULL_AUTO,  // as the door asks: lines shed after block_for, native blocks, OTLP
-                           // refuses
+    SPOOL_WHEN_FULL_AUTO,  // as the door asks: lines shed in the end, native waits, OTLP refuses
     SPOOL_WHEN_FULL_BLOCK, // the door waits
     SPOOL_WHEN_FULL_SHED,  // this log's copy is dropped and counted
 };
@@ -40,8 +39,7 @@ struct spool_config {
     const char *folder;  // of this log alone, levels `process` and `node`; created where missing
     uint64_t min_free;   // bytes to be left free on its device
     size_t segment_size; // bytes, a power of two, SPOOL_SEGMENT_MIN to _MAX; 0: 1 MiB
-    uint64_t max_bytes;  // of all segments of this log; at least two segments. What was admitted
-                         // may need one segment more
+    uint64_t max_bytes;  // of all its segments, at least two; what was admitted may need one more
     enum spool_when_full when_full;
     struct loop *loop;
     struct clock *clock;
