@@ -20,6 +20,7 @@
 #include "deliver/otlp.h"
 #include "dev/dev.h"
 #include "enrich/enrich.h"
+#include "grpc/client_fields.h"
 #include "receive/receive.h"
 #include "spool/spool.h"
 
@@ -60,14 +61,12 @@ static int start_kafka(struct agent *agent, const struct exporter_settings *sett
     return kafka_exporter_new(out, &config);
 }
 
-#define OTLP_HEADERS_MAX 32
-
 static int start_otlp(struct agent *agent, const struct exporter_settings *settings,
                       struct exporter_book *book, struct exporter **out)
 {
-    struct grpc_header headers[OTLP_HEADERS_MAX];
+    struct grpc_header headers[CLIENT_HEADERS_MAX];
     size_t count = 0;
-    for (; count < settings->headers.count && count < OTLP_HEADERS_MAX; count++)
+    for (; count < settings->headers.count && count < CLIENT_HEADERS_MAX; count++)
         headers[count] = (struct grpc_header){settings->headers.items[count].name,
                                               settings->headers.items[count].value};
     struct otlp_exporter_config config = {

@@ -8,16 +8,17 @@
 #include "base/settings_load.h"
 #include "deliver/kafka.h"
 #include "deliver/otlp.h"
+#include "grpc/client_fields.h"
+#include "grpc/h2.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <librdkafka/rdkafka.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static const char *origin_of(const struct settings *settings, const char *path)
 {
@@ -86,12 +87,42 @@ static void tell(const struct settings *settings, const struct exporter_settings
         settings_mistake_at(mistakes, origin, path, "%s", what);
 }
 
+// librdkafka would wait for a pipe's writer. A folder is the library's to judge: one may hold
+// authorities.
+static bool is_no_file(const struct setting_pair *property)
+{
+    struct stat status;
+    size_t size = strlen(property->name);
+    return size > 9 && strcmp(property->name + size - 9, ".location") == 0 &&
+           stat(property->value, &status) == 0 && !S_ISREG(status.st_mode) &&
+           !S_ISDIR(status.st_mode);
+}
+
+static bool tell_no_files(const struct settings *settings, const struct exporter_settings *exporter,
+                          struct settings_mistakes *mistakes)
+{
+    char path[512];
+    bool told = false;
+    for (size_t i = 0; i < exporter->properties.count; i++) {
+        const struct setting_pair *property = &exporter->properties.items[i];
+        if (!is_no_file(property))
+            continue;
+        snprintf(path, sizeof path, "exporters.%s.properties.%s", exporter->name, property->name);
+        settings_mistake_at(mistakes, origin_of(settings, path), path, "%.200s: not a regular file",
+                            property->value);
+        told = true;
+    }
+    return told;
+}
+
 static void check_properties(const struct settings *settings,
                              const struct exporter_settings *exporter,
                              struct settings_mistakes *mistakes)
 {
     char error[1024];
     struct setting_map left = {.count = exporter->properties.count};
+    if (tell_no_files(settings, exporter, mistakes))
+        return;
     left.items = calloc(left.count + 1, sizeof *left.items);
     if (!left.items)
         return; // the agent's start will say so
@@ -179,35 +210,59 @@ static void check_document(const struct settings *settings,
                          exporter->name);
 }
 
-static void check_dead_letters(const struct settings *settings, struct settings_mistakes *mistakes)
+// Whether the request's headers may be sent, as the agent's start will ask.
+static void check_headers(const struct settings *settings, const struct exporter_settings *exporter,
+                          struct settings_mistakes *mistakes)
 {
-    static const char name[] = "dead_letters.path";
-    const char *path = settings->dead_letters.path;
-    struct stat status;
-    if (!*path)
-        return;
-    if (lstat(path, &status) == 0) {
-        if (!S_ISREG(status.st_mode))
-            settings_warn_at(mistakes, origin_of(settings, name), name,
-                             "%s is no regular file: the agent will not start", path);
-        else if (access(path, R_OK | W_OK) < 0)
-            settings_warn_at(mistakes, origin_of(settings, name), name,
-                             "%s cannot be written by this user: %s", path, strerror(errno));
-        return;
+    char path[512], name[512];
+    size_t total = strlen(exporter->endpoint);
+    for (size_t i = 0; i < exporter->headers.count; i++) {
+        const struct setting_pair *header = &exporter->headers.items[i];
+        snprintf(path, sizeof path, "exporters.%s.headers.%s", exporter->name, header->name);
+        snprintf(name, sizeof name, "%s", header->name);
+        for (char *c = name; *c; c++)
+            *c = (char)tolower((unsigned char)*c);
+        total += strlen(header->name) + strlen(header->value) + 32; // as HTTP/2 counts them
+        if (!grpc_header_valid(name, ""))
+            settings_mistake_at(mistakes, origin_of(settings, path), path,
+                                "is no name that a request may have; allowed: letters, digits, "
+                                "dots, dashes and underscores, and none that gRPC writes itself");
+        else if (!grpc_header_valid(name, header->value))
+            settings_mistake_at(mistakes, origin_of(settings, path), path,
+                                "the value of %zu bytes cannot be sent; allowed: printable ASCII "
+                                "without a space at either end",
+                                strlen(header->value));
     }
-    const char *slash = strrchr(path, '/');
-    size_t size = !slash ? 0 : slash == path ? 1 : (size_t)(slash - path);
-    char folder[PATH_MAX] = ".";
-    if (size >= sizeof folder)
-        return; // open(2) will say so
-    if (size > 0) {
-        memcpy(folder, path, size);
-        folder[size] = '\0';
+    snprintf(path, sizeof path, "exporters.%s.headers", exporter->name);
+    if (exporter->headers.count > CLIENT_HEADERS_MAX || total > H2_HEADER_LIST_MAX)
+        settings_mistake_at(mistakes, "exporters", path,
+                            "%zu headers of %zu bytes are too many; allowed: %d, of %u bytes "
+                            "together",
+                            exporter->headers.count, total, CLIENT_HEADERS_MAX,
+                            (unsigned)H2_HEADER_LIST_MAX);
+}
+
+// TLS settings change nothing where the endpoint does not speak TLS: somebody may believe they do.
+static void check_no_tls(const struct settings *settings, const struct exporter_settings *exporter,
+                         struct settings_mistakes *mistakes)
+{
+    const struct {
+        const char *name;
+        bool set;
+    } rows[] = {
+        {"tls_ca_path", exporter->tls_ca_path[0]},
+        {"tls_certificate_path", exporter->tls_certificate_path[0]},
+        {"tls_key_path", exporter->tls_key_path[0]},
+        {"tls_server_name", exporter->tls_server_name[0]},
+        {"tls_verify", strcmp(exporter->tls_verify, "full") != 0},
+    };
+    char path[512];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        snprintf(path, sizeof path, "exporters.%s.%s", exporter->name, rows[i].name);
+        if (rows[i].set && strncmp(exporter->endpoint, "https://", 8) != 0)
+            settings_warn_at(mistakes, origin_of(settings, path), path,
+                             "is not used: the endpoint %s is not https://", exporter->endpoint);
     }
-    if (access(folder, W_OK | X_OK) < 0)
-        settings_warn_at(mistakes, origin_of(settings, name), name,
-                         "the folder %s takes no new file of this user: %s", folder,
-                         strerror(errno));
 }
 
 void agent_check(const struct settings *settings, struct settings_mistakes *mistakes)
@@ -216,6 +271,8 @@ void agent_check(const struct settings *settings, struct settings_mistakes *mist
         const struct exporter_settings *exporter = &settings->exporters[i];
         if (strcmp(exporter->type, "kafka") != 0) {
             check_tls(settings, exporter, mistakes);
+            check_no_tls(settings, exporter, mistakes);
+            check_headers(settings, exporter, mistakes);
             continue;
         }
         check_properties(settings, exporter, mistakes);
@@ -225,6 +282,6 @@ void agent_check(const struct settings *settings, struct settings_mistakes *mist
         if (strcmp(exporter->mode, "lines") == 0)
             check_lines(settings, exporter, mistakes);
     }
-    check_dead_letters(settings, mistakes);
+    agent_check_places(settings, mistakes);
     agent_check_medium(settings, mistakes);
 }

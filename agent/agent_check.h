@@ -21,4 +21,7 @@ void agent_check_brokers(const struct settings *settings, struct settings_mistak
 void agent_check_fields(const struct settings *settings, const struct exporter_settings *exporter,
                         struct settings_mistakes *mistakes);
 
+// Adds what is wrong with the files, folders, users and groups that settings name.
+void agent_check_places(const struct settings *settings, struct settings_mistakes *mistakes);
+
 #endif

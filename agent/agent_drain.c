@@ -8,8 +8,10 @@
 #include "receive/receive.h"
 #include "spool/spool.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define LAST_WORDS_WAIT_MS 1000
@@ -95,9 +97,11 @@ void agent_last_words(const struct agent *agent)
                      (unsigned long long)dropped);
     standard_streams_say(line, LAST_WORDS_WAIT_MS);
     const char *path = agent->settings->termination_message;
-    int fd = *path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644) : -1;
-    if (fd >= 0 && write(fd, line, (size_t)n) != n)
-        own_log(OWN_WARN, "termination_message", "%s: cannot write it", path);
+    // O_NONBLOCK: a pipe that nobody reads must not hold the end.
+    int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    int fd = *path ? open(path, flags, 0644) : -1;
+    if (*path && (fd < 0 || write(fd, line, (size_t)n) != n))
+        own_log(OWN_WARN, "termination_message", "%s: cannot write it: %s", path, strerror(errno));
     if (fd >= 0)
         close(fd);
 }

@@ -26,6 +26,13 @@ static enum spool_when_full when_full(const char *name)
 #define LARGE_LOG ((uint64_t)256 << 20)
 #define LARGE_SEGMENT ((size_t)4 << 20)
 
+// A segment in memory: half as large where the share holds two of the usual ones, because a log
+// needs two beside the one of slack.
+static size_t memory_segment(uint64_t share)
+{
+    return (size_t)(share / BUDGET_SEGMENT > 2 ? BUDGET_SEGMENT : BUDGET_SEGMENT / 2);
+}
+
 static enum spool_level spool_level(const struct settings *settings)
 {
     const char *durability = settings->spool.durability;
@@ -80,6 +87,7 @@ int agent_start_spool(struct agent *agent)
     if (level == SPOOL_NODE && (failed = sync_thread_new(&agent->sync, agent->loop)) < 0)
         return failed;
     uint64_t each = agent->settings->spool.max_bytes / agent->settings->exporter_count;
+    uint64_t share = agent->budget.spool_bytes_each;
     for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
         char folder[PATH_MAX] = "";
         int r = files ? spool_folder(agent->settings, agent->settings->exporters[i].name, folder,
@@ -91,10 +99,10 @@ int agent_start_spool(struct agent *agent)
             .sync = agent->sync,
             .folder = folder,
             .min_free = agent->settings->spool.min_free,
-            .segment_size = files && each >= LARGE_LOG ? LARGE_SEGMENT : 0,
-            .max_bytes =
-                files ? each
-                      : agent->budget.spool_bytes_each - BUDGET_SEGMENT, // one is the log's slack
+            .segment_size = !files              ? memory_segment(share)
+                            : each >= LARGE_LOG ? LARGE_SEGMENT
+                                                : 0,
+            .max_bytes = files ? each : share - memory_segment(share), // one is the log's slack
             .when_full = when_full(agent->settings->exporters[i].when_full),
             .loop = agent->loop,
             .clock = agent->clock,

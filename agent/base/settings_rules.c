@@ -1,6 +1,7 @@
 // The syntax of paths, brokers, topics, endpoints and names, each with its limits.
 #include "base/settings_rules.h"
 
+#include "base/account_id.h"
 #include "base/books.h"
 #include "base/settings_value.h"
 
@@ -12,6 +13,7 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"
 #define CAPITALS "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
+#define HOST_MAX 253 // bytes of a name, RFC 1035
 
 static bool only_of(const char *value, const char *allowed)
 {
@@ -46,7 +48,7 @@ static bool host_and_port(const char *text, size_t size, bool port_needed)
     } else if (port_needed) {
         return false;
     }
-    if (number == 0 || number > UINT16_MAX || !copy[0])
+    if (number == 0 || number > UINT16_MAX || !copy[0] || strlen(copy) > HOST_MAX)
         return false;
     if (copy[0] == '[')
         return copy[strlen(copy) - 1] == ']' && strlen(copy) > 3 &&
@@ -97,13 +99,20 @@ const char *rule_topic(const char *value)
 // Numbers or names, separated by commas.
 const char *rule_ids(const char *value)
 {
-    static const char allowed[] = "user or group numbers or names, separated by commas";
+    static const char allowed[] =
+        "user or group numbers (0 to 4294967294) or names, separated by commas";
+    char item[64];
+    unsigned id;
     if (!*value)
         return NULL;
     for (;;) {
         value += strspn(value, " ");
         size_t size = strspn(value, LETTERS CAPITALS DIGITS "._-");
-        if (size == 0)
+        if (size == 0 || size >= sizeof item)
+            return allowed;
+        memcpy(item, value, size);
+        item[size] = '\0';
+        if (account_is_number(item) && !account_number(item, &id))
             return allowed;
         value += size;
         value += strspn(value, " ");
@@ -112,6 +121,14 @@ const char *rule_ids(const char *value)
         if (*value++ != ',')
             return allowed;
     }
+}
+
+const char *rule_group(const char *value)
+{
+    unsigned id;
+    bool holds = account_is_number(value) ? account_number(value, &id)
+                                          : value[strcspn(value, " \n,:")] == '\0';
+    return holds ? NULL : "a group's name or number (0 to 4294967294), or \"\" for the agent's own";
 }
 
 const char *rule_field_path(const char *value)

@@ -8,6 +8,7 @@ const char *rule_brokers(const char *value);
 const char *rule_topic(const char *value);
 const char *rule_field_path(const char *value);
 const char *rule_endpoint(const char *value);
+const char *rule_group(const char *value);
 const char *rule_ids(const char *value);
 const char *rule_optional_path(const char *value);
 // The name of an exporter or a route.

@@ -25,7 +25,7 @@ const struct setting_row setting_rows[] = {
      .help = "The Unix socket that apps write to, in any dialect. Clients read SLUICE_SOCKET too."},
     {"socket.mode", AGENT(socket.mode), .type = SETTING_MODE, .fallback = "0660", .max = 0777,
      .help = "Permission bits of the socket. 0666 lets a container's other user write."},
-    {"socket.group", AGENT(socket.group), .type = SETTING_TEXT, .fallback = "",
+    {"socket.group", AGENT(socket.group), .type = SETTING_TEXT, .fallback = "", .rule = rule_group,
      .help = "Group (name or number) that owns the socket; empty keeps the agent's own."},
     {"socket.allowed_uids", AGENT(socket.allowed_uids), .type = SETTING_TEXT, .fallback = "",
      .rule = rule_ids,

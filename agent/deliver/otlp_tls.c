@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 struct otlp_tls_context {
     struct otlp_tls tls; // its texts are ours, never NULL
@@ -71,6 +72,19 @@ static BIO_METHOD *method_new(void)
 
 // --- files ---
 
+// OpenSSL would wait for a pipe's writer, and the loop with it.
+static int regular_file(char *error, size_t size, const char *setting, const char *path)
+{
+    struct stat status;
+    if (stat(path, &status) < 0)
+        snprintf(error, size, "%s: %s: %s", setting, path, strerror(errno));
+    else if (!S_ISREG(status.st_mode))
+        snprintf(error, size, "%s: %s: not a regular file", setting, path);
+    else
+        return 0;
+    return -EINVAL;
+}
+
 // What OpenSSL says about a file's content; its text for a missing file names no reason.
 static int file_mistake(char *error, size_t size, const char *setting, const char *path)
 {
@@ -106,6 +120,8 @@ static int authorities_load(const struct otlp_tls_context *context, SSL_CTX *ctx
         return 0;
     if (!*path)
         return SSL_CTX_set_default_verify_paths(ctx) == 1 ? 0 : -ENOMEM;
+    if (regular_file(error, size, "tls_ca_path", path) < 0)
+        return -EINVAL;
     if (SSL_CTX_load_verify_file(ctx, path) != 1)
         return file_mistake(error, size, "tls_ca_path", path);
     // The file says whom to trust: it may hold an intermediate authority, or the collector's own.
@@ -126,6 +142,9 @@ static int identity_load(const struct otlp_tls_context *context, SSL_CTX *ctx, c
         return -EINVAL;
     }
     bool asked = false;
+    if (regular_file(error, size, "tls_certificate_path", certificate) < 0 ||
+        regular_file(error, size, "tls_key_path", key) < 0)
+        return -EINVAL;
     SSL_CTX_set_default_passwd_cb(ctx, no_passphrase);
     SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
     if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)

@@ -1,6 +1,7 @@
 // Lets peers in: by who they are, and as long as there are connections left.
 #include "receive/admission.h"
 
+#include "base/account_id.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/own_log.h"
@@ -8,8 +9,6 @@
 #include "receive/listener.h"
 #include "receive/receive_state.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,58 +16,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ENTRY_MAX 16384 // bytes of a line in /etc/passwd, /etc/group
 #define OTHER_FILES 128 // descriptors beside those of connections
 #define SILENT_TRIES 8  // to make room for one connection
 #define GROUPS_GUESSED 64
 
-_Static_assert(sizeof(uid_t) == sizeof(unsigned) && sizeof(gid_t) == sizeof(unsigned),
-               "ids of users and groups are kept alike");
-
 // --- the lists ---
-
-static bool find_user(const char *name, unsigned *id)
-{
-    char buffer[ENTRY_MAX];
-    struct passwd entry, *found = NULL;
-    if (getpwnam_r(name, &entry, buffer, sizeof buffer, &found) != 0 || !found)
-        return false;
-    *id = entry.pw_uid;
-    return true;
-}
-
-static bool find_group(const char *name, unsigned *id)
-{
-    char buffer[ENTRY_MAX];
-    struct group entry, *found = NULL;
-    if (getgrnam_r(name, &entry, buffer, sizeof buffer, &found) != 0 || !found)
-        return false;
-    *id = entry.gr_gid;
-    return true;
-}
-
-static bool parse_id(const char *item, bool (*find)(const char *name, unsigned *id), unsigned *id)
-{
-    char *end;
-    errno = 0;
-    unsigned long long number = strtoull(item, &end, 10);
-    if (*item >= '0' && *item <= '9' && !*end) {
-        *id = (unsigned)number;
-        return errno == 0 && number < (unsigned)-1; // -1 is nobody's
-    }
-    return find(item, id);
-}
 
 // One setting's list to ids (heap). 0 or -errno with *error.
 static int parse_list(const char *setting, const char *list,
-                      bool (*find)(const char *name, unsigned *id), unsigned **ids, size_t *count,
+                      bool (*find)(const char *text, unsigned *id), unsigned **ids, size_t *count,
                       struct listener_error *error)
 {
     char *copy = strdup(list), *rest = copy;
     *ids = calloc(strlen(list) / 2 + 1, sizeof **ids);
     int r = copy && *ids ? 0 : -ENOMEM;
     for (char *item; r == 0 && (item = strtok_r(rest, ", \t", &rest));) {
-        if (parse_id(item, find, *ids + *count)) {
+        if (find(item, *ids + *count)) {
             ++*count;
             continue;
         }
@@ -106,10 +69,10 @@ int admission_init(struct receive *receive, struct listener_error *error)
     const struct receive_config *config = &receive->config;
     int r = 0;
     if (config->allowed_uids && *config->allowed_uids)
-        r = parse_list("socket.allowed_uids", config->allowed_uids, find_user, &admission->uids,
+        r = parse_list("socket.allowed_uids", config->allowed_uids, account_user, &admission->uids,
                        &admission->uid_count, error);
     if (r == 0 && config->allowed_gids && *config->allowed_gids)
-        r = parse_list("socket.allowed_gids", config->allowed_gids, find_group, &admission->gids,
+        r = parse_list("socket.allowed_gids", config->allowed_gids, account_group, &admission->gids,
                        &admission->gid_count, error);
     if (r == 0)
         admission_raise_open_files(config->max_connections);

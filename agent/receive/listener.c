@@ -1,13 +1,13 @@
 // Opens, guards and accepts on one listening socket.
 #include "receive/listener.h"
 
+#include "base/account_id.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/listen_address.h"
 #include "base/own_log.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,28 +88,13 @@ static int remove_stale(const struct sockaddr_un *address, struct listener_error
     return 0;
 }
 
-static int group_id(const char *group, gid_t *gid)
-{
-    char *end;
-    unsigned long number = strtoul(group, &end, 10);
-    if (*group && !*end) {
-        *gid = (gid_t)number;
-        return 0;
-    }
-    struct group *entry = getgrnam(group);
-    if (!entry)
-        return -ENOENT;
-    *gid = entry->gr_gid;
-    return 0;
-}
-
 static int set_access(const char *path, mode_t mode, const char *group,
                       struct listener_error *error)
 {
-    gid_t gid = (gid_t)-1;
-    if (*group && group_id(group, &gid) < 0)
+    unsigned gid;
+    if (*group && !account_group(group, &gid))
         return fail(error, -ENOENT, "socket.group: %s: no such group here; use its number", group);
-    if (*group && chown(path, (uid_t)-1, gid) < 0)
+    if (*group && chown(path, (uid_t)-1, (gid_t)gid) < 0)
         return fail(error, error_from_errno(), "socket.group: %s: cannot give %s to it: %s", group,
                     path, strerror(errno));
     if (chmod(path, mode) < 0)

@@ -338,12 +338,32 @@ def tail_never_slows_the_path(options, folder):
         agent.kill()
 
 
+def the_least_memory_is_enough(options, folder):
+    """The smallest max_memory that the table allows, with the default sinks; and a last line that nobody reads."""
+    os.mkfifo(os.path.join(folder, "nobody-reads"))
+    agent = Agent(options.agent, folder, f"""
+max_memory: 8MiB
+drain_timeout: 1s
+termination_message: {folder}/nobody-reads
+exporters:
+  kafka: {{type: kafka, brokers: "127.0.0.1:{unused_port()}"}}
+  otlp: {{type: otlp, endpoint: "http://127.0.0.1:{unused_port()}"}}
+""")
+    try:
+        write(agent)
+        assert imbalance(agent.books()) == ""
+        assert f"held={LINES}" in agent.stop()
+    finally:
+        agent.kill()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--agent", required=True)
     options = parser.parse_args()
     for case in (ready_without_a_sink, drains_by_its_deadline, a_second_signal_ends_at_once, killed_and_started_again,
-                 no_secret_is_ever_shown, reloads, live_records_are_shown, tail_never_slows_the_path):
+                 no_secret_is_ever_shown, reloads, live_records_are_shown, tail_never_slows_the_path,
+                 the_least_memory_is_enough):
         folder = tempfile.mkdtemp(prefix="sluice-ends-")
         try:
             case(options, folder)
