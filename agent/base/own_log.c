@@ -135,10 +135,14 @@ static unsigned hidden_point(const unsigned char *at, size_t length)
 {
     if (length == 2 && at[0] == 0xc2 && at[1] < 0xa0)
         return at[1];
+    if (length == 2 && at[0] == 0xd8 && at[1] == 0x9c)
+        return 0x61c;
     if (length != 3 || at[0] != 0xe2)
         return 0;
     unsigned point = 0x2000u | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu);
-    return (point >= 0x202a && point <= 0x202e) || (point >= 0x2066 && point <= 0x2069) ? point : 0;
+    bool hides = point == 0x200e || point == 0x200f || (point >= 0x2028 && point <= 0x202e) ||
+                 (point >= 0x2066 && point <= 0x2069);
+    return hides ? point : 0;
 }
 
 static bool put_character(struct line *line, const unsigned char *at, size_t *length)

@@ -53,8 +53,10 @@ static bool host_is_own(const char *fields)
         return true; // HTTP/1.0: no browser
     fields += 5;
     fields += strspn(fields, " \t");
-    if (*fields == '[')
-        return true; // an IPv6 address: no name begins so
+    if (*fields == '[') { // an IPv6 address: no name begins so
+        fields += strcspn(fields, "]\r");
+        return *fields == ']' && strchr(": \t\r", fields[1]);
+    }
     size_t size = strcspn(fields, ": \t\r");
     if (size >= sizeof host)
         return false;

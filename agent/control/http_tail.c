@@ -58,17 +58,19 @@ static bool percent_decode(char *text)
 
 static const char *take_signals(struct http_tail *tail, char *value)
 {
+    static const char allowed[] = "signal: allowed: logs, spans, metrics\n";
     char *rest;
+    bool any = false;
     memset(tail->signals, 0, sizeof tail->signals);
     for (char *name = strtok_r(value, ",", &rest); name; name = strtok_r(NULL, ",", &rest)) {
         unsigned signal = 0;
         while (signal < SIGNAL_COUNT && strcmp(signal_name((enum signal_kind)signal), name) != 0)
             signal++;
         if (signal == SIGNAL_COUNT)
-            return "signal: allowed: logs, spans, metrics\n";
-        tail->signals[signal] = true;
+            return allowed;
+        any = tail->signals[signal] = true;
     }
-    return NULL;
+    return any ? NULL : allowed;
 }
 
 static const char *take_needle(struct http_tail *tail, const char *value)

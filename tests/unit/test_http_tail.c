@@ -194,6 +194,8 @@ static void names_that_lead_a_browser_here_are_refused(void **state)
         {"Host: evil.example:9598\r\n", 403},
         {"host:127.0.0.1.evil.example\r\n", 403},
         {"X: y\r\nHost: evil\r\n", 403},
+        {"Host: [::1].evil\r\n", 403},
+        {"Host: [::1\r\n", 403},
         {"Host: [::1]:9598\r\n", 200},
         {"Host: LOCALHOST\r\n", 200},
         {"Host: 10.0.0.1:1\r\n", 200},
@@ -293,7 +295,7 @@ static void wrong_queries_are_told(void **state)
     (void)state;
     static const char *const queries[] = {"?signal=log",   "?x=1",       "?signal",
                                           "?contains=%zz", "?contains=", "?contains=%00",
-                                          "?contains=%4"};
+                                          "?contains=%4",  "?signal=",   "?signal=,"};
     for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
         char request[100];
         snprintf(request, sizeof request, "GET /tail%s HTTP/1.1\r\n\r\n", queries[i]);

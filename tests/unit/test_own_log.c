@@ -162,12 +162,14 @@ static void what_a_terminal_obeys_is_escaped(void **state)
     (void)state;
     int fds[2], keep;
     capture_start(fds, &keep);
-    own_log(OWN_INFO, "test",
-            "\x1b[2J \xc2\x9b"
-            "2J \xe2\x80\xae \xe2\x81\xa6 \xc2\xa0 \xe2\x80\xaf");
+    own_log(
+        OWN_INFO, "test",
+        "\x1b[2J \xc2\x9b"
+        "2J \xe2\x80\xae \xe2\x81\xa6 \xd8\x9c \xe2\x80\x8f \xe2\x80\xa8 \xc2\xa0 \xe2\x80\xaf");
     capture_end(fds, keep);
-    assert_non_null(
-        strstr(captured, "\"\\u001b[2J \\u009b2J \\u202e \\u2066 \xc2\xa0 \xe2\x80\xaf\""));
+    assert_non_null(strstr(
+        captured,
+        "\"\\u001b[2J \\u009b2J \\u202e \\u2066 \\u061c \\u200f \\u2028 \xc2\xa0 \xe2\x80\xaf\""));
     yajl_tree_free(parse());
 }
 
