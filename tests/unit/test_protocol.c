@@ -1,6 +1,7 @@
 // The session in docs/PROTOCOL.md, run against the agent's decoder: what a third party builds from.
 #include "decode/decoder.h"
 #include "decode/otlp.h"
+#include "decode/stream_window.h"
 #include "proto/native.pb-c.h"
 
 #include <setjmp.h>
@@ -129,6 +130,7 @@ static void play(size_t step)
     assert_int_equal(runs, 2);
     assert_string_equal(texts, "hioh");
     native_state_deinit(&state);
+    stream_window_free(decoder.streams);
 }
 
 static void the_documents_session_is_what_happens(void **unused)
