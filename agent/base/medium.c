@@ -44,7 +44,7 @@ static bool go_up(char *path)
     char *slash = strrchr(path, '/');
     if (!slash) {
         bool more = strcmp(path, ".") != 0;
-        strcpy(path, ".");
+        memcpy(path, ".", 2); // a name has one byte at least
         return more;
     }
     if (slash[1] == '\0' && slash == path)
@@ -60,7 +60,7 @@ int spool_medium(const char *path, struct medium_view *out)
     const char *name;
     if (!*path || strlen(path) >= sizeof view.folder)
         return -EINVAL;
-    strcpy(view.folder, path);
+    memcpy(view.folder, path, strlen(path) + 1);
     while (statfs(view.folder, &status) < 0) {
         int error = error_from_errno();
         if (error != -ENOENT || !go_up(view.folder))
