@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 static const char *origin_of(const struct settings *settings, const char *path)
@@ -210,6 +211,15 @@ static void check_document(const struct settings *settings,
                          exporter->name);
 }
 
+// HTTP/2 has small letters only: two names that differ by their case are one, sent twice.
+static bool is_doubled(const struct setting_map *headers, size_t i)
+{
+    for (size_t k = 0; k < headers->count; k++)
+        if (k != i && strcasecmp(headers->items[k].name, headers->items[i].name) == 0)
+            return true;
+    return false;
+}
+
 // Whether the request's headers may be sent, as the agent's start will ask.
 static void check_headers(const struct settings *settings, const struct exporter_settings *exporter,
                           struct settings_mistakes *mistakes)
@@ -223,6 +233,10 @@ static void check_headers(const struct settings *settings, const struct exporter
         for (char *c = name; *c; c++)
             *c = (char)tolower((unsigned char)*c);
         total += strlen(header->name) + strlen(header->value) + 32; // as HTTP/2 counts them
+        if (is_doubled(&exporter->headers, i))
+            settings_mistake_at(mistakes, origin_of(settings, path), path,
+                                "is given twice, in capital and in small letters; write it in "
+                                "small ones, as the environment's is");
         if (!grpc_header_valid(name, ""))
             settings_mistake_at(mistakes, origin_of(settings, path), path,
                                 "is no name that a request may have; allowed: letters, digits, "

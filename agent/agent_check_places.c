@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SEPARATORS ", \t\r\n" // of a list of accounts
+
 struct look {
     const struct settings *settings;
     struct settings_mistakes *mistakes;
@@ -123,8 +125,8 @@ static void check_names(const struct look *look, const char *name, const char *l
 {
     char item[64];
     unsigned id;
-    while (*(list += strspn(list, ", ")) != '\0') {
-        size_t size = strcspn(list, ", ");
+    while (*(list += strspn(list, SEPARATORS)) != '\0') {
+        size_t size = strcspn(list, SEPARATORS);
         snprintf(item, sizeof item, "%.*s", size < sizeof item ? (int)size : (int)sizeof item - 1,
                  list);
         if (size < sizeof item && !find(item, &id))

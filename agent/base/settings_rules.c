@@ -13,6 +13,7 @@
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"
 #define CAPITALS "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
+#define BLANKS " \t\r"
 #define HOST_MAX 253 // bytes of a name, RFC 1035
 
 static bool only_of(const char *value, const char *allowed)
@@ -96,7 +97,7 @@ const char *rule_topic(const char *value)
     }
 }
 
-// Numbers or names, separated by commas.
+// Numbers or names, separated by commas, or an item a line as a file has them.
 const char *rule_ids(const char *value)
 {
     static const char allowed[] =
@@ -106,7 +107,7 @@ const char *rule_ids(const char *value)
     if (!*value)
         return NULL;
     for (;;) {
-        value += strspn(value, " ");
+        value += strspn(value, BLANKS);
         size_t size = strspn(value, LETTERS CAPITALS DIGITS "._-");
         if (size == 0 || size >= sizeof item)
             return allowed;
@@ -115,11 +116,12 @@ const char *rule_ids(const char *value)
         if (account_is_number(item) && !account_number(item, &id))
             return allowed;
         value += size;
-        value += strspn(value, " ");
+        value += strspn(value, BLANKS);
         if (!*value)
             return NULL;
-        if (*value++ != ',')
+        if (*value != ',' && *value != '\n')
             return allowed;
+        value++;
     }
 }
 

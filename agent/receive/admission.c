@@ -30,7 +30,7 @@ static int parse_list(const char *setting, const char *list,
     char *copy = strdup(list), *rest = copy;
     *ids = calloc(strlen(list) / 2 + 1, sizeof **ids);
     int r = copy && *ids ? 0 : -ENOMEM;
-    for (char *item; r == 0 && (item = strtok_r(rest, ", \t", &rest));) {
+    for (char *item; r == 0 && (item = strtok_r(rest, ", \t\r\n", &rest));) {
         if (find(item, *ids + *count)) {
             ++*count;
             continue;

@@ -49,7 +49,10 @@ static void rules(void **state)
     assert_non_null(rule_group("a,b"));
     assert_non_null(rule_group("a b"));
     assert_null(rule_ids("root, 1000,4294967294"));
+    assert_null(rule_ids("root\n1000\r\n7")); // as a file has them
     assert_non_null(rule_ids("root,,1000"));
+    assert_non_null(rule_ids("root 1000"));
+    assert_non_null(rule_ids("\n"));
 }
 
 int main(void)

@@ -186,11 +186,21 @@ static void headers_that_cannot_be_sent(void **state)
     done();
     char many[2048] = OTLP "headers: {h: x";
     for (int i = 0; i < 32; i++)
-        snprintf(many + strlen(many), sizeof many - strlen(many), ", h%d: x", i);
-    strcat(many, "}}}\n");
+        snprintf(many + strlen(many), sizeof many - strlen(many), ", h%d: x%s", i,
+                 i < 31 ? "" : "}}}\n");
     check(many);
     assert_int_equal(mistakes.errors, 1);
     says(0, false, "33 headers of ");
+    done();
+}
+
+static void headers_that_differ_by_case(void **state)
+{
+    (void)state;
+    check(OTLP "headers: {X-Tenant: a, x-tenant: b, x-other: c}}}\n");
+    assert_int_equal(mistakes.errors, 2);
+    says(0, false, "exporters.otlp.headers.X-Tenant: is given twice");
+    says(1, false, "exporters.otlp.headers.x-tenant: is given twice");
     done();
 }
 
@@ -249,6 +259,7 @@ int main(void)
         cmocka_unit_test(places_of_the_wrong_kind),
         cmocka_unit_test(names_that_nobody_has),
         cmocka_unit_test(headers_that_cannot_be_sent),
+        cmocka_unit_test(headers_that_differ_by_case),
         cmocka_unit_test(tls_beside_plain_text),
         cmocka_unit_test(a_pipe_where_a_certificate_is_wanted),
         cmocka_unit_test(brokers_that_do_not_answer_are_named),
