@@ -1,6 +1,6 @@
 """SIGKILL of the agent, of the broker, of both, while acknowledged records flow: none of them is lost.
 
-    kills.py --agent PATH [--kills N] [--seed N]
+    kills.py --agent PATH [--kills N] [--seed N] [--durability process|node]
 
 Writers send OTLP logs over the Unix socket; the reply to an Export is its receipt. What was acknowledged must be in
 Kafka in the end, whatever was killed when. A record that is there twice must have the same event.id twice (it was
@@ -76,9 +76,9 @@ class Writer(threading.Thread):
         assert not self.is_alive(), "a writer hangs"
 
 
-def settings(brokers, folder):
+def settings(brokers, folder, durability):
     return f"""
-spool: {{path: {folder}/spool, max_bytes: 256MiB}}
+spool: {{path: {folder}/spool, max_bytes: 256MiB, durability: {durability}}}
 exporters: {{kafka: {{type: kafka, brokers: "{brokers}", topic: {TOPIC}}}}}
 routes: {{logs: {{signals: [logs], exporters: [kafka]}}}}
 """
@@ -94,7 +94,7 @@ class Stage:
         self.agent = self.start_agent()
 
     def start_agent(self):
-        return Agent(self.options.agent, self.folder, settings(self.brokers, self.folder))
+        return Agent(self.options.agent, self.folder, settings(self.brokers, self.folder, self.options.durability))
 
     def kill_agent(self):
         self.agent.kill()
@@ -163,7 +163,7 @@ def run(options, folder):
         page = books["exporters"]["kafka"]
         assert page["damaged"] == page["set_aside"] == 0, page
         print(f"{options.kills} kills, {sent} records acknowledged, 0 lost, {again} delivered again "
-              f"(seed {options.seed}); last run recovered {page['recovered']}")
+              f"(seed {options.seed}, durability {options.durability}); last run recovered {page['recovered']}")
         print(stage.agent.stop())
     finally:
         stage.close()
@@ -174,6 +174,7 @@ def main():
     parser.add_argument("--agent", required=True)
     parser.add_argument("--kills", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--durability", default="process")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="sluice-kills-")
     try:
