@@ -2,6 +2,7 @@
 // everything.
 #include "agent_state.h"
 
+#include "base/clock.h"
 #include "base/own_log.h"
 #include "base/settings.h"
 #include "base/standard_streams.h"
@@ -34,8 +35,10 @@ static void deadline_expired(struct loop_timer *timer);
 static void flush(struct agent *agent)
 {
     receive_close_all(agent->receive);
+    uint64_t now = clock_monotonic(agent->clock);
+    uint64_t left = agent->drain_until_ns > now ? agent->drain_until_ns - now : 0;
     agent->deadline.expired = deadline_expired;
-    loop_timer_start(agent->loop, &agent->deadline, agent->settings->drain_timeout_ns / 2);
+    loop_timer_start(agent->loop, &agent->deadline, left);
     agent->undrained = agent->settings->exporter_count + 1;
     for (unsigned i = 0; i < agent->settings->exporter_count; i++)
         spool_drain(agent->logs[i], log_drained, agent);
@@ -60,7 +63,8 @@ static void accept_expired(struct loop_timer *timer)
     flush((struct agent *)((char *)timer - offsetof(struct agent, deadline)));
 }
 
-// Half of the deadline is for peers to write their last words and close, half for the sinks.
+// At most half of the deadline is for peers to write their last words and close; the sinks have the
+// rest.
 void agent_drain(struct agent *agent)
 {
     if (agent->draining) {
@@ -69,6 +73,7 @@ void agent_drain(struct agent *agent)
         return;
     }
     agent->draining = true;
+    agent->drain_until_ns = clock_monotonic(agent->clock) + agent->settings->drain_timeout_ns;
     own_log(OWN_INFO, "draining", "%zu connections open; accepting until they close",
             receive_open(agent->receive));
     if (receive_open(agent->receive) == 0) {

@@ -43,7 +43,8 @@ struct agent {
     struct http_endpoint *http;
     struct loop_signal terminate, interrupt, hangup;
     struct loop_timer deadline;
-    unsigned undrained; // logs that still hold records, while flushing
+    uint64_t drain_until_ns; // monotonic, while draining
+    unsigned undrained;      // logs that still hold records, while flushing
     bool draining;
 };
 
@@ -63,7 +64,7 @@ void agent_apply_log_level(const struct settings *settings);
 // Reads the settings anew; a mistake is told and changes nothing.
 void agent_reload(struct agent *agent);
 
-// The first call: accept until peers close or half of drain_timeout, then flush for the other half,
+// The first call: accept until peers close or half of drain_timeout, then flush for the rest of it,
 // then stop the loop. A second call stops it at once.
 void agent_drain(struct agent *agent);
 // `delivered=… held=… dropped=…`: the last line of stdout, and the termination message.
