@@ -219,6 +219,35 @@ static bool is_frame(struct slice line)
     return inner.data != line.data && (begins(inner, "at ") || begins(inner, "from "));
 }
 
+// What runtimes print between a message and the frames, or behind frames that were left out.
+static bool is_section(struct slice line)
+{
+    struct slice inner = without_spaces(line);
+    return begins(inner, "Caused by: ") || begins(inner, "Suppressed: ") ||
+           begins(inner, "Wrapped by: ") || begins(inner, "---> ") || begins(inner, "... ");
+}
+
+// The message goes on to the first frame, where there is one.
+static void extend_message(struct slice trace, struct error_heading *heading)
+{
+    const char *begin = heading->message.data;
+    size_t end = (size_t)(heading->line.data + heading->line.size - trace.data), at;
+    if (!heading->has_message || begin + heading->message.size != trace.data + end)
+        return; // it ends within the line
+    for (at = next_line(trace, end); at < trace.size; at = next_line(trace, at)) {
+        struct slice line = line_at(trace, at);
+        if (is_section(line))
+            return;
+        if (is_frame(line))
+            break;
+    }
+    if (at >= trace.size)
+        return;
+    while (at > (size_t)(begin - trace.data) && strchr(" \t\r\n", trace.data[at - 1]))
+        at--;
+    heading->message = slice_of(begin, at - (size_t)(begin - trace.data));
+}
+
 // The JVM: Exception in thread "main" app.Refused: no
 static struct slice without_thread(struct slice line)
 {
@@ -247,10 +276,13 @@ bool error_heading_find(struct slice trace, struct error_heading *out)
             (out->has_message || name.size < line.size || error_name(out->type)) &&
             (at == 0 || error_name(out->type))) {
             out->line = line;
+            extend_message(trace, out);
             return true;
         }
-        if (error_heading_within(line, out))
+        if (error_heading_within(line, out)) {
+            extend_message(trace, out);
             return true;
+        }
     }
     return false;
 }

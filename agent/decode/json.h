@@ -16,8 +16,10 @@
 // Containers nested deeper than this inside a value are kept as text: Elasticsearch's flattened
 // type takes 20 levels, and app.NAME uses two.
 #define JSON_DEPTH_KEPT 16
-// Longer numbers are kept as text: Jackson, Elasticsearch's parser, refuses 1,000 digits.
+// Longer numbers are written anew, as the double they are: Jackson, Elasticsearch's parser, refuses
+// 1,000 digits. Those of more than JSON_NUMBER_READ, which no double needs, are kept as text.
 #define JSON_NUMBER_MAX 64
+#define JSON_NUMBER_READ 1200
 
 enum json_kind {
     JSON_NULL,
@@ -26,6 +28,7 @@ enum json_kind {
     JSON_TRUE,
     JSON_INTEGER, // fits 64 signed bits; in .integer
     JSON_NUMBER,  // any other number that a double can hold
+    JSON_LONG,    // such a number of more than JSON_NUMBER_MAX characters
     JSON_HUGE,    // an integer beyond 64 bits, a number beyond double's range, or too many digits
     JSON_STRING,
     JSON_OBJECT,
@@ -87,6 +90,8 @@ bool json_walk_next(struct json_walk *walk, struct json_token *key, struct json_
 // The token as a value fit for output: a view where it can be, else repaired in the arena. False
 // where memory ran out.
 bool json_to_value(struct json_scanner *scanner, const struct json_token *token, struct value *out);
+// The double of a JSON_LONG, at full precision.
+bool json_shorten(struct arena *arena, const struct json_token *number, struct slice *out);
 // A string as plain UTF-8: escapes resolved, broken parts replaced by U+FFFD.
 bool json_unescape(struct arena *arena, const struct json_token *string, struct slice *out);
 // A string as the inside of a strict JSON string.

@@ -2,6 +2,7 @@
 #include "decode/json.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,12 +18,33 @@ static const char *skip_digits(const char *at, const char *end)
     return at;
 }
 
-static bool double_holds(const char *at, size_t size)
+static __attribute__((noinline)) double to_double(const char *at, size_t size)
 {
-    char text[JSON_NUMBER_MAX + 1];
+    char text[JSON_NUMBER_READ + 1];
     memcpy(text, at, size);
     text[size] = '\0';
-    return isfinite(strtod(text, NULL));
+    return strtod(text, NULL);
+}
+
+bool json_shorten(struct arena *arena, const struct json_token *number, struct slice *out)
+{
+    char *text = arena_alloc(arena, 32);
+    if (!text)
+        return false;
+    double value = to_double(number->text.data, number->text.size);
+    *out = slice_of(text, (size_t)snprintf(text, 32, "%.17g", value));
+    return true;
+}
+
+// Of a number with a fraction or an exponent.
+static enum json_kind kind_of_real(struct slice text, bool exponent)
+{
+    bool is_long = text.size > JSON_NUMBER_MAX;
+    if (!exponent && !is_long)
+        return JSON_NUMBER; // so few digits cannot overflow
+    if (text.size > JSON_NUMBER_READ || !isfinite(to_double(text.data, text.size)))
+        return JSON_HUGE;
+    return is_long ? JSON_LONG : JSON_NUMBER;
 }
 
 // The integer of these digits, without a leading zero. False where it needs more than 64 bits.
@@ -94,10 +116,9 @@ const char *json_scan_number(const char *at, const char *end, struct json_token 
             token->kind = JSON_HUGE;
         else // -0 keeps its sign
             token->kind = negative && token->integer == 0 ? JSON_NUMBER : JSON_INTEGER;
-    } else if (token->text.size > JSON_NUMBER_MAX) {
-        token->kind = JSON_HUGE;
-    } else { // without an exponent so few digits cannot overflow
-        token->kind = !exponent || double_holds(begin, token->text.size) ? JSON_NUMBER : JSON_HUGE;
+    } else {
+        token->kind = (uint8_t)kind_of_real(token->text, exponent);
+        token->flags = token->kind == JSON_LONG ? JSON_BROKEN : 0; // to be written anew
     }
     return at;
 }

@@ -53,6 +53,9 @@ bool json_to_value(struct json_scanner *scanner, const struct json_token *token,
     case JSON_NUMBER:
         *out = (struct value){.kind = VALUE_JSON, .text = text};
         return true;
+    case JSON_LONG:
+        out->kind = VALUE_JSON;
+        return json_shorten(scanner->arena, token, &out->text);
     case JSON_HUGE:
         *out = (struct value){.kind = VALUE_TEXT, .text = text};
         return true;
@@ -184,6 +187,12 @@ static struct member *collect_members(struct json_scanner *scanner, struct slice
     return members;
 }
 
+static bool put_shortened(struct writer *writer, const struct json_token *number)
+{
+    struct slice text;
+    return json_shorten(writer->scanner->arena, number, &text) && put(writer, text);
+}
+
 static bool put_value(struct writer *writer, const struct json_token *token);
 
 static bool put_object(struct writer *writer, struct slice text)
@@ -230,6 +239,8 @@ static bool put_value(struct writer *writer, const struct json_token *token)
     switch ((enum json_kind)token->kind) {
     case JSON_NAN:
         return put(writer, SLICE("null"));
+    case JSON_LONG:
+        return put_shortened(writer, token);
     case JSON_HUGE:
         return put(writer, SLICE("\"")) && put(writer, token->text) && put(writer, SLICE("\""));
     case JSON_STRING:

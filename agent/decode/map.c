@@ -50,8 +50,8 @@ static map_take *const takes[MAP_RULE_COUNT] = {
     [MAP_DURATION_GUESS] = map_take_duration_guess,
 };
 
-// Objects whose members stand for the line's own: winston's @fields, logback's mdc, and fields
-// where Rust's tracing wrote it (beside target).
+// Objects whose members stand for the line's own: winston's @fields, logback's mdc, fields where
+// Rust's tracing wrote it (beside target), and loguru's record.
 static void hoist_objects(struct mapper *mapper)
 {
     for (unsigned row = 1; row < MAP_KEYS_MAX; row++) { // in the table's order, not the line's
@@ -60,6 +60,11 @@ static void hoist_objects(struct mapper *mapper)
         struct map_member *at = &mapper->members[mapper->member_of[row]];
         struct map_member member = *at; // hoisting may move the members
         bool fields = slice_equal(member.path, SLICE("fields"));
+        if (row == mapper->known[KNOWN_RECORD]) {
+            if (member.raw.size && member.raw.data[0] == '{')
+                map_take_loguru(mapper, &member);
+            continue;
+        }
         if (!map_member_is_container(&member) || member.flags & MAP_MEMBER_DEEP ||
             member.raw.data[0] != '{' || (fields && !map_known(mapper, KNOWN_TARGET)))
             continue;

@@ -17,7 +17,7 @@
 
 #define MAP_KEYS_MAX 256 // rows of the table of keys
 #define MAP_SLOTS 1024   // its hash table
-#define MAP_KNOWN_MAX 16
+#define MAP_KNOWN_MAX 24
 
 // A collected key and its value, until map_end places it.
 struct map_member {

@@ -173,19 +173,33 @@ bool map_like_pino(struct mapper *mapper)
 {
     const struct map_member *level = map_known(mapper, KNOWN_LEVEL);
     const struct map_member *time = map_known(mapper, KNOWN_TIME);
-    if (!level || !time)
-        return level && map_member_is_number(level);
-    return map_member_is_number(level) || map_member_is_number(time) ||
+    if (!level)
+        return false;
+    return map_member_is_number(level) || (time && map_member_is_number(time)) ||
            (map_known(mapper, KNOWN_PID) && map_known(mapper, KNOWN_HOSTNAME));
+}
+
+// "2026-11-22 19:31:38,558", under any name: Python's comma.
+static bool is_asctime(struct mapper *mapper, enum map_known known)
+{
+    const struct map_member *member = map_known(mapper, known);
+    struct slice text;
+    return member && map_member_text(mapper, member, &text) && text.size == 23 &&
+           text.data[10] == ' ' && text.data[19] == ',';
+}
+
+static bool like_python(struct mapper *mapper)
+{
+    return map_known(mapper, KNOWN_LEVELNAME) || map_known(mapper, KNOWN_LEVELNO) ||
+           map_known(mapper, KNOWN_ASCTIME) || is_asctime(mapper, KNOWN_TIMESTAMP) ||
+           is_asctime(mapper, KNOWN_TIME);
 }
 
 // pino, bunyan and Python's logging name their logger so; elsewhere it is some name of the app's.
 bool map_take_logger_name(struct mapper *mapper, struct map_member *member,
                           const struct map_key *key)
 {
-    bool python = map_known(mapper, KNOWN_LEVELNAME) || map_known(mapper, KNOWN_LEVELNO) ||
-                  map_known(mapper, KNOWN_ASCTIME);
-    if (!mapper->record || (!python && !map_like_pino(mapper)))
+    if (!mapper->record || (!like_python(mapper) && !map_like_pino(mapper)))
         return false;
     return map_take_text(mapper, member, key);
 }

@@ -109,6 +109,29 @@ static inline bool member_path(struct mapper *mapper, const struct json_token *k
     return prefix.size == 0 || join_path(mapper, prefix, *path, path);
 }
 
+static inline void offer_value(struct mapper *mapper, struct slice path,
+                               const struct json_token *token, const struct place *place)
+{
+    struct map_member *member = map_member_new(mapper);
+    if (!member || !as_value(place->scanner, token, &member->value)) {
+        mapper->failed = true;
+        return;
+    }
+    member->path = path;
+    member->raw = token->text;
+    member->group = place->group;
+    member->depth = place->depth;
+    member->flags = (uint8_t)((token->kind == JSON_NAN ? MAP_MEMBER_NAN : 0) |
+                              (token->flags & JSON_DEEP ? MAP_MEMBER_DEEP : 0));
+    map_member_add(mapper, member);
+}
+
+void map_offer(struct mapper *mapper, struct json_scanner *scanner, struct slice path,
+               const struct json_token *token)
+{
+    offer_value(mapper, path, token, &(struct place){.scanner = scanner});
+}
+
 static inline void offer_token(struct mapper *mapper, const struct json_token *key,
                                const struct json_token *token, const struct place *place)
 {
@@ -121,19 +144,11 @@ static inline void offer_token(struct mapper *mapper, const struct json_token *k
         return;
     // The line's own member is the stronger; the other keeps its full name.
     bool taken = place->hoisted.size && map_member_exists(mapper, path);
-    struct map_member *member = map_member_new(mapper);
-    if (!member || (taken && !join_path(mapper, place->hoisted, path, &path)) ||
-        !as_value(place->scanner, token, &member->value)) {
+    if (taken && !join_path(mapper, place->hoisted, path, &path)) {
         mapper->failed = true;
         return;
     }
-    member->path = path;
-    member->raw = token->text;
-    member->group = place->group;
-    member->depth = place->depth;
-    member->flags = (uint8_t)((token->kind == JSON_NAN ? MAP_MEMBER_NAN : 0) |
-                              (token->flags & JSON_DEEP ? MAP_MEMBER_DEEP : 0));
-    map_member_add(mapper, member);
+    offer_value(mapper, path, token, place);
 }
 
 // A value that holds stack frames' local variables, without them.

@@ -45,7 +45,7 @@ enum map_object {
     MAP_WHOLE,   // it is a value like any other
     MAP_FLATTEN, // dotted paths, down to the leaves
     MAP_GROUP,   // one level is looked at; the rest stays together as app.KEY
-    MAP_HOIST,   // they stand for members of the line itself
+    MAP_HOIST,   // they, or what they hold, stand for members of the line itself
 };
 
 // Keys that other keys' meaning depends on.
@@ -66,6 +66,8 @@ enum map_known {
     KNOWN_HOSTNAME,
     KNOWN_TARGET,
     KNOWN_ECS_VERSION,
+    KNOWN_TEXT,
+    KNOWN_RECORD,
     KNOWN_COUNT
 };
 

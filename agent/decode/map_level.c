@@ -206,6 +206,22 @@ bool map_take_level_python(struct mapper *mapper, struct map_member *member,
     return level != LEVEL_NONE && take(mapper, level, member, (struct slice){NULL, 0});
 }
 
+void map_set_level_loguru(struct mapper *mapper, struct slice name, int64_t number)
+{
+    struct fields *own = mapper->fields;
+    enum level level = level_of_text(name);
+    if (mapper->record->severity)
+        return;
+    if (level == LEVEL_NONE || begins(name, "Level ")) // TRACE is 5
+        level = number >= 0 && number < 10 ? LEVEL_TRACE : level_of_python(number);
+    if (level == LEVEL_NONE)
+        level = LEVEL_TRACE; // below 0
+    mapper->record->severity = severity_of(level);
+    if (name.size && !same_word(name, level_names[level]))
+        mapper->failed |= !named_values_add(&own->labels, mapper->arena, SLICE("level_original"),
+                                            (struct value){.kind = VALUE_TEXT, .text = name});
+}
+
 bool map_take_level_otel(struct mapper *mapper, struct map_member *member,
                          const struct map_key *key)
 {

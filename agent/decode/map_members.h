@@ -34,6 +34,13 @@ bool map_member_scaled(const struct map_member *member, unsigned scale, int64_t 
 // Offers the members of an object that stands in the line (map_json.c).
 void map_hoist(struct mapper *mapper, const struct map_member *member);
 void map_flatten(struct mapper *mapper, const struct map_member *member);
+// Offers one value of the line under another path.
+void map_offer(struct mapper *mapper, struct json_scanner *scanner, struct slice path,
+               const struct json_token *token);
+// Offers the parts of a record, where it is one of loguru's (map_loguru.c).
+void map_take_loguru(struct mapper *mapper, const struct map_member *record);
+// The severity, from loguru's name and number; one that is given already stays.
+void map_set_level_loguru(struct mapper *mapper, struct slice name, int64_t number);
 
 // Each takes a member by its rule; true where it needs no other place.
 typedef bool map_take(struct mapper *mapper, struct map_member *member, const struct map_key *key);

@@ -118,6 +118,7 @@ static void read_token(struct json_scanner *scanner, const struct json_token *to
         break;
     case JSON_INTEGER:
     case JSON_NUMBER:
+    case JSON_LONG:
     case JSON_HUGE:
         add(events, 'n', token->text.data, token->text.size);
         break;

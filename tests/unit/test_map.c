@@ -28,6 +28,18 @@ static void errors(void **state)
         {"{\"exception\":\"Traceback (most recent call last):\"}", {{"error.type", NULL}}},
         {"{\"stack_trace\":\"java.lang.IllegalStateException: outer\\n\\tat Main.main\"}",
          {{"error.type", "\"java.lang.IllegalStateException\""}, {"error.message", "\"outer\""}}},
+        // The message goes on to the first frame; without one only the first line is sure.
+        {"{\"stack\":\"Error: a\\nb\\n\\n    at f (x.js:1:2)\"}",
+         {{"error.type", "\"Error\""}, {"error.message", "\"a\\nb\""}}},
+        {"{\"stack_trace\":\"a.B: c\\r\\nd\\r\\n\\tat a.B.m(B.java:1)\"}",
+         {{"error.message", "\"c\\r\\nd\""}}},
+        {"{\"stack_trace\":\"a.B: c\\nCaused by: a.C: d\\n\\tat a.B.m(B.java:1)\"}",
+         {{"error.type", "\"a.B\""}, {"error.message", "\"c\""}}},
+        {"{\"stack\":\"a.BError: c\\nd\"}", {{"error.message", "\"c\""}}},
+        {"{\"ecs.version\":\"1\",\"message\":\"m\",\"error\":{\"stack_trace\":\"Traceback (most "
+         "recent "
+         "call last):\\n  File 1\\nA: b\"}}",
+         {{"error.type", "\"A\""}, {"error.message", "\"b\""}, {"message", "\"m\""}}},
         {"{\"stack\":\"java.lang.NullPointerException\\n\\tat Main.main\"}",
          {{"error.type", "\"java.lang.NullPointerException\""}}},
         {"{\"stack\":\"main.main\\n\\t/a.go:1\",\"msg\":\"m\"}",
@@ -132,8 +144,54 @@ static void labels(void **state)
           {"labels.topic", "\"t\""},
           {"numeric_labels.offset", "2"},
           {"app.headers", "{}"}}},
+        {"{\"k\":0.00000000000000000000000000000000000000000000000000000000000000000025,"
+         "\"req\":{\"n\":-2.500000000000000000000000000000000000000000000000000000000000000000}}",
+         {{"numeric_labels.k", "2.4999999999999999e-67"}, {"app.req.n", "-2.5"}}},
         {"{\"k\":18446744073709551616,\"v\":1e999}",
          {{"labels.k", "\"18446744073709551616\""}, {"labels.v", "\"1e999\""}}},
+    };
+    CHECK_CASES(cases);
+}
+
+static void loguru(void **state)
+{
+    (void)state;
+    static const struct map_case cases[] = {
+        // Its shape alone counts.
+        {"{\"text\":\"t\",\"record\":{\"message\":\"m\"}}",
+         {{"message", "\"\""}, {"labels.text", "\"t\""}, {"app.record.message", "\"m\""}}},
+        {"{\"text\":1,\"record\":{\"message\":\"m\",\"level\":{\"no\":20}}}",
+         {{"app.record.message", "\"m\""}}},
+        {"{\"text\":\"t\",\"record\":[1]}", {{"app.record", "[1]"}}},
+        // What the table of parts does not have, or cannot take, is kept.
+        {"{\"text\":\"[m]\",\"record\":{\"message\":\"m\",\"level\":{\"no\":-1,\"x\":1},"
+         "\"file\":\"f\",\"new\":{\"a\":1},\"\":2,\"module\":[3],\"extra\":[4]}}",
+         {{"message", "\"m\""},
+          {"labels.text", NULL},
+          {"log.level", "\"trace\""},
+          {"numeric_labels.record_level_x", "1"},
+          {"labels.record_file", "\"f\""},
+          {"app.record_new.a", "1"},
+          {"app.record_module", "[3]"},
+          {"app.record_extra", "[4]"}}},
+        // The line's own members are the stronger, the program's the weakest.
+        {"{\"message\":\"own\",\"text\":\"m\",\"record\":{\"message\":\"m\",\"level\":{\"no\":55},"
+         "\"extra\":{\"message\":\"x\",\"process.pid\":7}}}",
+         {{"message", "\"own\""},
+          {"log.level", "\"fatal\""},
+          {"labels.record_message", "\"m\""},
+          {"labels.extra_message", "\"x\""},
+          {"process.pid", "7"}}},
+        // A zone that only Python writes; a drawn variable that holds the message.
+        {"{\"text\":\"e\\nTraceback (most recent call last):\\n  f(m)\\n    \u2514 'm1'\\nE: x\","
+         "\"record\":{\"message\":\"m1\",\"level\":{\"no\":40,\"name\":\"ERROR\"},"
+         "\"exception\":{\"type\":null,\"value\":\"\",\"traceback\":true},\"time\":{\"repr\":"
+         "\"2026-11-23 02:51:38+00:00:01\",\"timestamp\":1795402298.5}}}",
+         {{"@timestamp", "\"2026-11-23T02:51:38.500000000Z\""},
+          {"labels.@timestamp", "\"2026-11-23 02:51:38+00:00:01\""},
+          {"labels.text", "\"e\\n\""},
+          {"error.type", "\"E\""},
+          {"error.stack_trace", "\"Traceback (most recent call last):\\n  f(m)\\nE: x\""}}},
     };
     CHECK_CASES(cases);
 }
@@ -350,6 +408,7 @@ int main(void)
         cmocka_unit_test(errors),
         cmocka_unit_test(local_variables_are_never_shipped),
         cmocka_unit_test(labels),
+        cmocka_unit_test(loguru),
         cmocka_unit_test(ecs_lines),
         cmocka_unit_test(objects_that_stand_for_the_line),
         cmocka_unit_test(deep_values_are_kept_as_text),

@@ -111,6 +111,7 @@ static const char *const names[] = {
     "nasty-plain_P",
     "nasty-unterminated",
     "nasty-utf8",
+    "py-loguru",
     "node-winston",
     "py-makefile-utf8",
     "py-uvicorn",

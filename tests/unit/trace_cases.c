@@ -87,8 +87,8 @@ const struct trace_case trace_cases[] = {
      "\tat java.base/java.lang.Integer.parseInt(Integer.java:668)\n\t... 1 more\n"
      "2026-11-22 19:31:38.638 [main] INFO  items.Repo - marker\n",
      {{"2026-11-22 19:31:38.633 [main] ERROR items.Repo - failed", "error",
-       "java.lang.IllegalStateException", "outer", "java.lang.IllegalStateException: outer",
-       "\t... 1 more"},
+       "java.lang.IllegalStateException", "outer\nsecond line",
+       "java.lang.IllegalStateException: outer", "\t... 1 more"},
       {"2026-11-22 19:31:38.638 [main] INFO  items.Repo - marker", NULL, NULL, NULL, NULL, NULL}}},
     {"java alone",
      "hello\nException in thread \"main\" app.Refused: no\n\tat Main.main(Main.java:5)\n"
@@ -134,7 +134,8 @@ const struct trace_case trace_cases[] = {
      "AssertionError [ERR_ASSERTION]: not equal:\n+ actual - expected\n\n  {\n+   a: 1\n-   a: 2\n"
      "  }\n\n    at [eval]:1:40 {\n  diff: 'simple'\n}\n\nNode.js v20.20.2\n",
      {{"AssertionError [ERR_ASSERTION]: not equal:", "error", "AssertionError",
-       "not equal:", "node:assert:90", "Node.js v20.20.2"}}},
+       "not equal:\n+ actual - expected\n\n  {\n+   a: 1\n-   a: 2\n  }", "node:assert:90",
+       "Node.js v20.20.2"}}},
     {"go panics",
      "2026/11/23 01:45:21 started\npanic: runtime error: invalid memory address\n"
      "[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x65f9bd]\n\n"

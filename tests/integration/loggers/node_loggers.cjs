@@ -136,7 +136,7 @@ function withPino(records, name, seed, count, side, socket) {
   const base = records.pick("default", "none", "service");
   // What tells pino's lines from others': numbers, or pid and hostname beside level and time. Without them `name`
   // may be anybody's, and which of two `msg` is meant cannot be told.
-  const recognised = !levelAsText || ["epochTime", "unixTime"].includes(time) || (time === "isoTime" && base === "default");
+  const recognised = !levelAsText || ["epochTime", "unixTime"].includes(time) || base === "default";
   const child = records.pick({}, { dup: "child" }, recognised ? { msg: "of the child" } : {}, { time: "soon" }, { pid: 1 });
   const options = {
     level: "trace", customLevels: { notice: 35 }, timestamp: pino.stdTimeFunctions[time], errorKey, messageKey, nestedKey,
@@ -206,7 +206,7 @@ function withWinston(records, name, seed, count, side, socket) {
     // winston's idiom: the error itself is the record, its message the record's.
     const error = new failure.error.constructor(message);
     logger.log(level, Object.assign(error, given));
-    return { fields: logstash ? fields : texts(fields), error: { types: failure.types, message, stack: "node_loggers.cjs", trimmed: true, headed: true } };
+    return { fields: logstash ? fields : texts(fields), error: { types: failure.types, message, stack: "node_loggers.cjs", trimmed: true } };
   }
 
   logMany(records, name, seed, count, side, levels, write, { described: [syslog, stamp, logstash, labelled],

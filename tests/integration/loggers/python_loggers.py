@@ -61,11 +61,10 @@ class Logger:
     """One logger as configured at random: how to call it, and what its options do to a record."""
 
     def __init__(self, call, options, time=MICROSECOND, ecs=None, lossy=False, origin=False, exceptions="text",
-                 kept=False, bare=False):
+                 sparse=False):
         self.call, self.options, self.time, self.ecs = call, options, time, ecs or {}
+        self.sparse = sparse  # it leaves out nulls and empty objects inside objects itself
         self.lossy, self.origin, self.exceptions = lossy, origin, exceptions
-        self.kept = kept  # a shape of nobody's table: all of it is kept, no more is promised
-        self.bare = bare  # nulls and empty objects inside objects are as good as left out
 
 
 def with_structlog(records, streams):
@@ -153,9 +152,7 @@ def with_json_logger(records, streams):
         formatter = JsonFormatter(**options, json_ensure_ascii=ascii_only)
     stream = connect("strict" if ascii_only or fast else "surrogatepass")
     streams.append(stream)
-    # Without a name that is Python's alone beside it, `name` may be anybody's.
-    known = "levelname" not in renamed or "asctime" not in renamed or "name" in renamed or "levelno" in parts
-    ecs = {"log.logger" if known else "labels.name": "items.repo", **({"labels.static": "always"} if options["static_fields"] else {})}
+    ecs = {"log.logger": "items.repo", **({"labels.static": "always"} if options["static_fields"] else {})}
     return Logger(stdlib_logger(stream, formatter, "items.repo"), [fast, ascii_only, parts, renamed, stamped],
                   MILLISECOND, ecs, not ascii_only)
 
@@ -163,14 +160,19 @@ def with_json_logger(records, streams):
 def with_loguru(records, streams):
     stream = connect("surrogatepass")
     streams.append(stream)
+    options = {"backtrace": records.chance(0.5), "diagnose": records.chance(0.5)}
+    if records.chance(0.3):
+        options["format"] = records.pick("{message}", "{level} {extra}")
     logger = loguru.logger
     logger.remove()
-    logger.add(stream, serialize=True, level="DEBUG", backtrace=False, diagnose=False, catch=False)
+    logger.add(stream, serialize=True, level="DEBUG", catch=False, **options)
 
     def call(level, message, given, error):
         logger.bind(**given).opt(exception=error, raw=False).log(level.upper(), "{}", message)
 
-    return Logger(call, [], kept=True, lossy=True)
+    ecs = {"log.logger": "__main__", "process.pid": os.getpid(), "process.thread.name": "MainThread",
+           "log.origin.function": "call"}
+    return Logger(call, [options], MICROSECOND, ecs, lossy=True, origin=True)
 
 
 def with_ecs_logging(records, streams):
@@ -182,14 +184,14 @@ def with_ecs_logging(records, streams):
         formatter = ecs_logging.StdlibFormatter(exclude_fields=["log.original"] if r.chance(0.5) else [],
                                                 extra={"tags": ["a", "b"]} if r.chance(0.5) else None)
         return Logger(stdlib_logger(stream, formatter, "items.repo"), ["stdlib"], MILLISECOND,
-                      {"log.logger": "items.repo"}, True, exceptions="frames", bare=True)
+                      {"log.logger": "items.repo"}, True, exceptions="frames", sparse=True)
     logger = structlog.wrap_logger(structlog.WriteLogger(stream), wrapper_class=structlog.BoundLogger, processors=[
         structlog.processors.add_log_level, structlog.processors.format_exc_info, ecs_logging.StructlogFormatter()])
 
     def call(level, message, given, error):
         getattr(logger, level)(message, **given, **({"exc_info": error} if error else {}))
 
-    return Logger(call, ["structlog"], MILLISECOND, {}, True, bare=True, exceptions="raw")
+    return Logger(call, ["structlog"], MILLISECOND, {}, True)
 
 
 def log_one(records, logger, side):
@@ -204,17 +206,13 @@ def log_one(records, logger, side):
     before = now()
     logger.call(level, message, {"uid": uid, **known, **fields}, error)
     after = now()
-    if logger.kept:
-        side.write(uid=uid, options=logger.options, lossy=logger.lossy, present=[message, *known.values(), *fields], absent=[SECRET])
-        return
     ecs = {"log.level": LEVELS[level], **logger.ecs, **meant}
     if logger.origin:
         ecs["log.origin.file.name"] = "python_loggers.py"
-    text = logger.exceptions in ("text", "raw")
-    failure = {"types": types, "message": said, "stack": "Traceback" if text else "python_loggers.py", "trimmed": text,
-               "raw": logger.exceptions == "raw"}
+    text = logger.exceptions == "text"
+    failure = {"types": types, "message": said, "stack": "Traceback" if text else "python_loggers.py", "trimmed": text}
     side.write(uid=uid, options=logger.options, message=message, time=[before, after], resolution=logger.time, ecs=ecs,
-               fields=fields, lossy=logger.lossy, bare=logger.bare, error=failure if error else None, absent=[SECRET])
+               fields=fields, lossy=logger.lossy, sparse=logger.sparse, error=failure if error else None, absent=[SECRET])
 
 
 def main():

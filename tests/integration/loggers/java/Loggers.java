@@ -133,7 +133,6 @@ public final class Loggers {
         error.put("message", shown.getMessage());
         error.put("stack", "Loggers.java");
         error.put("trimmed", true);
-        error.put("headed", true);
         return error;
     }
 
