@@ -60,7 +60,9 @@ static const char *trouble_of(unsigned index)
 #define DOOR(member) PAGE_DOOR, offsetof(struct door_book, member), #member
 #define RECEIVE(member) PAGE_RECEIVE, offsetof(struct receive_book, member), #member
 #define EXPORTER(member) PAGE_EXPORTER, offsetof(struct exporter_book, member), #member
-#define BUDGET(member, of) PAGE_RECEIVE, offsetof(struct receive_book, member.of), #member "_" #of
+#define BUDGET(member, of)                                                                         \
+    PAGE_RECEIVE, offsetof(struct receive_book, member) + offsetof(struct byte_budget, of),        \
+        #member "_" #of
 #define ARRAY(name, of, n) .label = (name), .value = (of), .count = (n)
 
 static const struct metric_row rows[] = {

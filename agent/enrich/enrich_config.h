@@ -27,14 +27,14 @@ struct resource_attribute {
 
 struct enrich_target {
     struct spool_log *log;
-    enum wire_form form;
     struct slice key_field; // Kafka key: an ECS path such as trace.id; empty: none
     struct slice topic;     // Kafka topic, with {ECS path} in it or not; empty: the exporter's own
     size_t max_topics;      // that a template may make; further values become `other`
     const struct setting_map *headers; // Kafka's, their values templates too; NULL: none. Copied
-    size_t document_max; // bytes of a document that the sink takes; 0: what a segment takes
-    bool cut;            // shorten what is larger; else it goes on as it is, and the sink refuses
+    size_t document_max;        // bytes of a document that the sink takes; 0: what a segment takes
     struct exporter_book *book; // cut, resends_cut are counted here
+    enum wire_form form;
+    bool cut; // shorten what is larger; else it goes on as it is, and the sink refuses
 };
 
 struct enrich_config {

@@ -119,7 +119,7 @@ static void tell_damage(const struct spool_log *log, uint32_t number,
 static void insert_live(struct spool_log *log, struct segment *segment)
 {
     uint32_t at = log->backlog.live++;
-    memmove(&log->live[at + 1], &log->live[at], (log->live_count - at) * sizeof *log->live);
+    memmove(&log->live[at + 1], &log->live[at], (log->live_count - at) * sizeof(struct segment *));
     log->live[at] = segment;
     log->live_count++;
     if (log->waiting_live > at)

@@ -111,7 +111,7 @@ static void lists_are_for_the_unix_socket_alone(void **state)
     struct sockaddr_in address = {.sin_family = AF_INET};
     const char *bound = receive_otlp_address(house->receive);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons((uint16_t)atoi(strrchr(bound, ':') + 1));
+    address.sin_port = htons((uint16_t)strtoul(strrchr(bound, ':') + 1, NULL, 10));
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
     assert_true(still_open(house, fd));

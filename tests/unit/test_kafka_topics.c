@@ -15,7 +15,7 @@ static void each_is_found_again(void **state)
     rd_kafka_t *client = lone_client();
     struct kafka_topics topics = {0};
     enum { COUNT = 2000 };
-    rd_kafka_topic_t **first = calloc(COUNT, sizeof *first);
+    rd_kafka_topic_t **first = calloc(COUNT, sizeof(rd_kafka_topic_t *));
     for (unsigned round = 0; round < 2; round++)
         for (unsigned i = 0; i < COUNT; i++) {
             char name[32];

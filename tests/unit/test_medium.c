@@ -23,7 +23,7 @@ static char asked[256];     // the last
 // In front of the C library's.
 int statfs(const char *path, struct statfs *out)
 {
-    strcpy(asked, path);
+    snprintf(asked, sizeof asked, "%s", path);
     if (strcmp(path, exists) != 0) {
         errno = strcmp(path, "/secret") == 0 ? EACCES : ENOENT;
         return -1;

@@ -6,8 +6,6 @@
 
 #include <math.h>
 
-#include <math.h>
-
 // The document of one LogRecord; frees the record.
 static yajl_val document_of(struct door *door, struct message record)
 {

@@ -60,7 +60,7 @@ static const struct {
     {"exporters: {kafka: {brokers: 'a:0'}}", "a list of brokers"},
     {"exporters: {otlp: {endpoint: 'https://a'}}", "https://HOST:PORT"},
     {"exporters: {kafka: {topic: 'logs.{service.name'}}", "fields in braces"},
-    {"socket: {allowed_uids: '1000,,x'}", "numbers or names"},
+    {"socket: {allowed_uids: '1000,,x'}", "or names, separated by commas"},
     {"exporters: {otlp: {endpoint: 'http://a:1/v1'}}", "OTLP/gRPC has none"},
     {"exporters: {otlp: {endpoint: a}}", "http://HOST:PORT, https://HOST:PORT or unix:///PATH"},
     {"exporters: {otlp: {concurrency: 0}}", "\"0\" is too small; allowed: a whole number from 1"},

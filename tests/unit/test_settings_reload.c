@@ -110,7 +110,7 @@ static void many_names_are_cut(void **state)
     char yaml[20000] = "resource: {";
     for (int i = 0; i < 500; i++)
         snprintf(yaml + strlen(yaml), 32, "attribute-%d: x, ", i);
-    strcat(yaml, "}\n");
+    snprintf(yaml + strlen(yaml), 32, "}\n");
     struct loaded l = load_text("{}");
     struct settings_changes changes = adopt(&l, yaml);
     assert_int_equal(changes.taken_count, 500);
