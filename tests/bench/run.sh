@@ -12,4 +12,5 @@ for program in "$SLUICE_BUILD"/tests/bench/bench_*; do
 done
 "$SLUICE_CLIENTS/bin/python" "$here/idle.py" --build "$SLUICE_BUILD" --brokers "$KAFKA_BROKERS"
 "$SLUICE_CLIENTS/bin/python" "$here/flood.py" --build "$SLUICE_BUILD" --brokers "$KAFKA_BROKERS"
+"$SLUICE_CLIENTS/bin/python" "$here/receipts.py" --build "$SLUICE_BUILD"
 exec "$SLUICE_CLIENTS/bin/python" "$here/socket_to_kafka.py" --build "$SLUICE_BUILD" --brokers "$KAFKA_BROKERS" "$@"
