@@ -33,6 +33,7 @@ MAX_MEMORY_MIB = 64
 SLACK_MIB = 24  # the allocator's and librdkafka's own, beside what max_memory shares out
 CROWD, WRITERS = 10000, 5000
 # What a budget may be exceeded by: what must be kept though there is no room, up to one frame, one message.
+SLOW_BYTES = 4  # of each slow connection, a second apart
 SURPLUS = {"read_bytes": MIB, "message_bytes": 16 * MIB}
 TOO_LARGE = b"\x08\x03"  # Error.code, in native.proto
 RESOURCE_EXHAUSTED = "8"
@@ -181,12 +182,14 @@ def unfinished(test):
 
 
 def byte_by_byte(test):
-    """Hundreds that send a byte now and then: each gets its record through, and others need not wait for them."""
+    """Hundreds that send a byte a second, then one by one: each gets its record through, and others need not wait for them."""
     data = b'{"event":"slow","n":1}\n'
     connections = [clients.connect(test.agent.socket) for _ in range(300)]
     for byte in range(len(data)):
         for connection in connections:
             connection.sendall(data[byte:byte + 1])
+        if byte < SLOW_BYTES:
+            time.sleep(1)  # the pace is the attack; nothing is waited for
         if byte == len(data) // 2:
             test.probe()
     for connection in connections:
