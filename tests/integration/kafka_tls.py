@@ -24,20 +24,15 @@ sys.path.insert(0, HERE)
 sys.path.insert(0, STACK)
 
 from agent_process import Agent, imbalance  # noqa: E402
+from servers import stack  # noqa: E402
 from topic import records  # noqa: E402
 
 RECORDS = 1000
 DEADLINE_SECONDS = 120
-SKIPPED = 77
 
 
 def kafka(*arguments):
-    done = subprocess.run([os.path.join(STACK, "kafka.sh"), *arguments], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode == SKIPPED:
-        print("SKIPPED: kafka.sh cannot be had", file=sys.stderr)
-        sys.exit(SKIPPED)
-    done.check_returncode()
-    return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    return stack("kafka.sh", *arguments)[1]
 
 
 def certificate(folder):
