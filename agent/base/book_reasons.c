@@ -16,7 +16,7 @@ const char *reject_reason_name(enum reject_reason reason)
 
 const char *drop_reason_name(enum drop_reason reason)
 {
-    static const char *const names[DROP_REASON_COUNT] = {"shed", "refused"};
+    static const char *const names[DROP_REASON_COUNT] = {"shed", "refused", "level", "damaged"};
     return names[reason];
 }
 

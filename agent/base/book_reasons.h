@@ -19,6 +19,8 @@ enum reject_reason {
 enum drop_reason {
     DROP_SHED,    // the log was full and the policy is to shed
     DROP_REFUSED, // the sink took the request but refused these records (OTLP partial success)
+    DROP_LEVEL,   // room was kept for more severe records: the log was above its watermark
+    DROP_DAMAGED, // the device lost the page that held them
     DROP_REASON_COUNT
 };
 

@@ -231,7 +231,7 @@ def run(options, folder):
         addresses = stack("jaeger.sh", "start", jaeger)[1]
         settings = f"""
 exporters:
-  kafka: {{type: kafka, brokers: "{brokers}", topic: end-to-end}}
+  kafka: {{type: kafka, brokers: "{brokers}", topic: end-to-end, when_full: block}}
   otlp: {{type: otlp, endpoint: "http://{addresses['JAEGER_OTLP_GRPC']}", compression: {options.compression}}}
 """
         programs = commands(folder, options.native)
