@@ -45,13 +45,10 @@ static int by_generation(const void *a, const void *b)
     return left->number < right->number ? -1 : left->number > right->number;
 }
 
-// A segment that was reserved but never used has no header yet.
+// A segment that was reserved and never used, or that was being started anew: nothing is in it.
 static bool is_blank(const uint8_t *header)
 {
-    for (size_t i = 0; i < HEADER_COMMIT; i++)
-        if (header[i])
-            return false;
-    return true;
+    return get_u64le(header + HEADER_MAGIC) == 0;
 }
 
 static void find(struct spool_log *log, uint32_t number)

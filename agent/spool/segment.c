@@ -87,11 +87,18 @@ static void commit_word_store(struct segment *segment)
     __atomic_store_n((uint64_t *)(void *)(segment->data + HEADER_COMMIT), value, __ATOMIC_RELEASE);
 }
 
+static void magic_store(struct segment *segment, uint64_t magic)
+{
+    __atomic_store_n((uint64_t *)(void *)(segment->data + HEADER_MAGIC), magic, __ATOMIC_RELEASE);
+}
+
+// The magic goes first and comes last: without it a segment counts as never used, and a kill in
+// between leaves nothing that looks damaged. The rest of the page has always been zero.
 static void header_store(struct segment *segment)
 {
     const struct segment_identity *identity = &segment->identity;
-    uint8_t *header = segment->data;
-    memset(header, 0, HEADER_COMMIT + 8); // the rest of the page has always been zero
+    uint8_t header[HEADER_COMMIT + 8] = {0};
+    uint64_t magic;
     put_u64le(header + HEADER_MAGIC, SEGMENT_MAGIC);
     put_u32le(header + HEADER_VERSION, SEGMENT_VERSION);
     put_u32le(header + HEADER_HEADER_SIZE, SEGMENT_HEADER_SIZE);
@@ -105,6 +112,11 @@ static void header_store(struct segment *segment)
     put_u64le(header + HEADER_BASE_RECORD, identity->base_record);
     put_u64le(header + HEADER_CREATED, identity->created_ns);
     put_u32le(header + HEADER_CRC, crc32c(0, header, HEADER_CRC));
+    memcpy(&magic, header + HEADER_MAGIC, sizeof magic);
+    magic_store(segment, 0);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); // a release alone would let later stores go first
+    memcpy(segment->data + HEADER_VERSION, header + HEADER_VERSION, sizeof header - HEADER_VERSION);
+    magic_store(segment, magic);
 }
 
 void segment_start(struct segment *segment, const struct segment_identity *identity)

@@ -206,8 +206,10 @@ int store_peek(struct store *store, uint32_t number, void *out, size_t size)
     if (fd < 0)
         return fd;
     ssize_t n = pread(fd, out, size, 0);
-    int r = n < 0 ? error_from_errno() : (size_t)n < size ? -EIO : 0;
+    int r = n < 0 ? error_from_errno() : 0;
     close(fd);
+    if (r == 0)
+        memset((uint8_t *)out + n, 0, size - (size_t)n);
     return r;
 }
 

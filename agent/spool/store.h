@@ -36,7 +36,7 @@ bool store_is_folder(const struct store *store);
 int store_create(struct store *store, uint32_t size, struct store_piece *out);
 // The file of that number, mapped as large as it is (rounded down to a page). 0 or -errno.
 int store_attach(struct store *store, uint32_t number, struct store_piece *out);
-// Reads the first size bytes of that file. 0, -EIO where it is shorter, or -errno.
+// Reads the first size bytes of that file; what it is shorter by is zeros. 0 or -errno.
 int store_peek(struct store *store, uint32_t number, void *out, size_t size);
 
 // Gives the memory back and leaves the file. Safe twice, and on a zeroed piece with fd -1.

@@ -227,18 +227,20 @@ static void damage_is_counted_and_hurts_nothing_else(void **state)
     flip("00000001.segment", SEGMENT_HEADER_SIZE + 64 * 170 + 10); // a payload
     flip("00000002.segment", 20);                                  // the header
     shell("echo nonsense > '%s/00000077.segment'; touch '%s/00000078.segment'", folder, folder);
+    // 78 is what a kill leaves between a file's making and its reservation: nothing.
     run = run_start(folder, 16, SIZE_MAX);
     turns(run);
     assert_int_equal(run->fixture.book.damaged, 1);
     assert_int_equal(run->fixture.book.damaged_records, 1);
-    assert_int_equal(run->fixture.book.set_aside, 3);
+    assert_int_equal(run->fixture.book.set_aside, 2);
     assert_int_equal(run->count, 3 * PER_SEGMENT - 1 - in_second);
     run_end(run);
     run = run_start(folder, 16, SIZE_MAX); // and never looked at again
     turns(run);
     assert_int_equal(run->fixture.book.set_aside, 0);
     run_end(run);
-    shell("test $(ls '%s' | grep -c damaged) = 3 && true '%s'", folder, folder);
+    shell("test $(ls '%s' | grep -c damaged) = 2 && ! test -e '%s/00000078.segment'", folder,
+          folder);
 }
 
 // Files are used again, not made anew: steady traffic stays on the same pages of the disk.
