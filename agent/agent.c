@@ -302,17 +302,23 @@ static void stop_ends(struct agent *agent)
     agent->http = NULL;
 }
 
+// No start fails without a word: which part, and why.
+static int told(const char *part, int result)
+{
+    if (result < 0)
+        own_log(OWN_ERROR, "start_failed", "%s: %s", part, strerror(-result));
+    return result;
+}
+
 static int start(struct agent *agent)
 {
-    int r = loop_new(&agent->loop);
+    int r = told("event loop", loop_new(&agent->loop));
     if (r == 0 && agent->options->dev)
-        r = dev_new(&agent->dev, &(struct dev_config){.loop = agent->loop, .out = stdout});
-    for (size_t i = ROOMS; r == 0 && i-- > 0;) {
-        r = rooms[i].start(agent);
-        if (r < 0)
-            own_log(OWN_ERROR, "start_failed", "%s: %s", rooms[i].name, strerror(-r));
-    }
-    return r == 0 ? start_ends(agent) : r;
+        r = told("embedded sinks",
+                 dev_new(&agent->dev, &(struct dev_config){.loop = agent->loop, .out = stdout}));
+    for (size_t i = ROOMS; r == 0 && i-- > 0;)
+        r = told(rooms[i].name, rooms[i].start(agent));
+    return r == 0 ? told("ends", start_ends(agent)) : r;
 }
 
 static void stop(struct agent *agent)
@@ -346,7 +352,7 @@ int agent_run(struct settings *settings, const struct agent_options *options)
 {
     struct agent *agent = calloc(1, sizeof *agent);
     if (!agent)
-        return -ENOMEM;
+        return told("agent", -ENOMEM);
     agent->settings = settings;
     agent_apply_log_level(settings);
     agent->options = options;

@@ -127,7 +127,8 @@ static void check_properties(const struct settings *settings,
     left.items = calloc(left.count + 1, sizeof *left.items);
     if (!left.items)
         return; // the agent's start will say so
-    memcpy(left.items, exporter->properties.items, left.count * sizeof *left.items);
+    if (left.count > 0)
+        memcpy(left.items, exporter->properties.items, left.count * sizeof *left.items);
     while (kafka_exporter_check(&left, error, sizeof error) < 0) {
         size_t found = named_in(error, &left);
         bool named = found < left.count;

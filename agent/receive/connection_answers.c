@@ -37,8 +37,10 @@ static int write_some(int fd, const uint8_t *data, size_t size, size_t *written)
         ssize_t n = send(fd, data + *written, size - *written, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR)
             continue;
+        if (n < 0 && (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM))
+            return 0; // nothing is wrong with the peer: later
         if (n < 0)
-            return errno == EAGAIN ? 0 : error_from_errno();
+            return error_from_errno();
         *written += (size_t)n;
     }
     return 0;
@@ -60,6 +62,7 @@ void connection_answers_drop(struct connection *connection)
 {
     forget_unsent(connection);
     connection->mute = true;
+    shutdown(connection->fd, SHUT_WR); // nobody shall wait for an answer that never comes
 }
 
 int connection_answers_pull(struct connection *connection)

@@ -88,7 +88,7 @@ int spool_log_new(struct spool_log **out, const struct spool_config *config)
     log->retry.expired = log_retry;
     pump_init(log);
     r = log_open(log, config);
-    log_sync_init(log, config->level == SPOOL_NODE ? config->sync : NULL);
+    log_sync_init(log, r == 0 && config->level == SPOOL_NODE ? config->sync : NULL);
     if (r == 0)
         r = log->exporter->ops->start(log->exporter, (struct verdict_sink){pump_verdicts, log});
     if (r < 0) {

@@ -148,7 +148,10 @@ static int file_create(struct store *store, struct store_piece *piece)
         return error_from_errno();
     piece->number = ++store->highest;
     store->changed = true;
-    int r = posix_fallocate(piece->fd, 0, (off_t)piece->size); // writes where there is no fallocate
+    int r = 0;
+    do // writes where there is no fallocate
+        r = posix_fallocate(piece->fd, 0, (off_t)piece->size);
+    while (r == EINTR);
     return -r;
 }
 
