@@ -43,6 +43,11 @@ static enum spool_level spool_level(const struct settings *settings)
     return files ? SPOOL_PROCESS : SPOOL_MEMORY;
 }
 
+static enum spool_form spool_form(const struct exporter_settings *exporter)
+{
+    return strcmp(exporter->type, "kafka") == 0 ? SPOOL_FORM_ECS : SPOOL_FORM_OTLP;
+}
+
 // The exporter's folder inside spool.path, which is made where it is missing.
 static int spool_folder(const struct settings *settings, const char *name, char *out, size_t size)
 {
@@ -96,6 +101,7 @@ int agent_start_spool(struct agent *agent)
                       : 0;
         struct spool_config config = {
             .name = agent->settings->exporters[i].name,
+            .form = spool_form(&agent->settings->exporters[i]),
             .level = level,
             .sync = agent->sync,
             .folder = folder,
@@ -113,7 +119,7 @@ int agent_start_spool(struct agent *agent)
         };
         if (r == 0)
             r = spool_log_new(&agent->logs[i], &config);
-        if (r < 0 && files)
+        if (r < 0 && r != -EMEDIUMTYPE && files) // that is told
             tell_spool(agent->settings, folder, r);
         if (r < 0)
             return r;

@@ -19,8 +19,6 @@ static const char *condition_text(int condition)
     switch (condition) {
     case SEGMENT_FOREIGN:
         return "it is no segment";
-    case SEGMENT_NEWER:
-        return "a newer version of the agent wrote it";
     case SEGMENT_BAD_HEADER:
         return "its header is damaged";
     default:
@@ -31,6 +29,12 @@ static const char *condition_text(int condition)
 static void set_aside(struct spool_log *log, uint32_t number, int condition)
 {
     log->book->set_aside++;
+    if (condition == SEGMENT_NEWER) { // whoever goes back to that version finds it
+        own_log(OWN_WARN, "segment_set_aside",
+                "%s: segment %08u is left as it is: a newer version of the agent wrote it",
+                log->name, number);
+        return;
+    }
     own_log(OWN_WARN, "segment_set_aside",
             "%s: segment %08u cannot be read: %s; it is kept as %08u.damaged", log->name, number,
             condition_text(condition), number);
@@ -51,7 +55,35 @@ static bool is_blank(const uint8_t *header)
     return get_u64le(header + HEADER_MAGIC) == 0;
 }
 
-static void find(struct spool_log *log, uint32_t number)
+const char *spool_form_name(uint32_t form)
+{
+    switch (form) {
+    case SPOOL_FORM_ECS:
+        return "ECS JSON documents";
+    case SPOOL_FORM_OTLP:
+        return "OTLP fields";
+    default:
+        return "payloads of a form that this version does not know";
+    }
+}
+
+// Bytes of one form, sent as the other, would be refused, or worse, taken.
+static bool form_fits(const struct spool_log *log, const struct segment_image *image,
+                      const char *folder)
+{
+    uint32_t form = image->identity.form;
+    if (form == SPOOL_FORM_UNKNOWN || log->form == SPOOL_FORM_UNKNOWN || form == log->form)
+        return true;
+    own_log(OWN_ERROR, "spool_failed",
+            "spool.path: %s: holds %s (of exporter %.*s), but exporter %s takes %s; give this one "
+            "another name, or drain the folder first with `sluice replay` and the settings that "
+            "filled it, or move it away",
+            folder, spool_form_name(form), SEGMENT_EXPORTER_MAX, image->identity.exporter,
+            log->name, spool_form_name(log->form));
+    return false;
+}
+
+static int find(struct spool_log *log, uint32_t number, const char *folder)
 {
     struct backlog *backlog = &log->backlog;
     struct segment_image image;
@@ -60,22 +92,25 @@ static void find(struct spool_log *log, uint32_t number)
     if (r == 0 && is_blank(header)) {
         struct store_piece piece = {.number = number, .fd = -1};
         store_remove(log->store, &piece);
-        return;
+        return 0;
     }
     if (r == 0)
         r = segment_check(&image, header, sizeof header);
     if (r != 0) {
         set_aside(log, number, r);
-        return;
+        return 0;
     }
+    if (!form_fits(log, &image, folder))
+        return -EMEDIUMTYPE;
     backlog->items[backlog->count++] = (struct backlog_segment){image.identity.generation, number};
     if (image.identity.generation >= log->generation) {
         log->generation = image.identity.generation;
         memcpy(log->id, image.identity.log_id, sizeof log->id);
     }
+    return 0;
 }
 
-int backlog_open(struct spool_log *log)
+int backlog_open(struct spool_log *log, const char *folder)
 {
     struct backlog *backlog = &log->backlog;
     uint32_t *numbers = NULL;
@@ -86,11 +121,12 @@ int backlog_open(struct spool_log *log)
     if (r < 0)
         return r;
     backlog->items = calloc(count + 1, sizeof *backlog->items);
-    for (size_t i = 0; backlog->items && i < count; i++)
-        find(log, numbers[i]);
+    r = backlog->items ? 0 : -ENOMEM;
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = find(log, numbers[i], folder);
     free(numbers);
-    if (!backlog->items)
-        return -ENOMEM;
+    if (r < 0)
+        return r;
     qsort(backlog->items, backlog->count, sizeof *backlog->items, by_generation);
     log->position = (uint64_t)backlog->count * POSITIONS_EACH;
     log->book->backlog_segments = backlog->count;

@@ -24,8 +24,9 @@ struct backlog {
 };
 
 // Finds the segments of the log's store; sets its generation and position behind them. What is no
-// segment is set aside. 0, -ENOMEM or -errno of the folder.
-int backlog_open(struct spool_log *log);
+// segment is set aside; a newer version's is left. folder: for what is told. 0, -EMEDIUMTYPE (one
+// holds payloads of another form than the log's, told), -ENOMEM or -errno of the folder.
+int backlog_open(struct spool_log *log, const char *folder);
 void backlog_close(struct spool_log *log);
 static inline size_t backlog_left(const struct backlog *backlog)
 {

@@ -111,6 +111,9 @@ static void header_store(struct segment *segment)
     put_u64le(header + HEADER_BASE_POSITION, identity->base_position);
     put_u64le(header + HEADER_BASE_RECORD, identity->base_record);
     put_u64le(header + HEADER_CREATED, identity->created_ns);
+    put_u32le(header + HEADER_FORM, identity->form);
+    memcpy(header + HEADER_EXPORTER, identity->exporter,
+           strnlen(identity->exporter, SEGMENT_EXPORTER_MAX));
     put_u32le(header + HEADER_CRC, crc32c(0, header, HEADER_CRC));
     memcpy(&magic, header + HEADER_MAGIC, sizeof magic);
     magic_store(segment, 0);
@@ -125,6 +128,7 @@ void segment_start(struct segment *segment, const struct segment_identity *ident
     assert(segment->pending == 0 && segment->waiting == 0);
     assert(!segment->failed);
     segment->sealed = false;
+    segment->version = SEGMENT_VERSION;
     assert(identity->generation > segment->identity.generation);
     segment->identity = *identity;
     segment->entries = 0;

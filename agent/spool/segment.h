@@ -17,6 +17,8 @@ struct spool_entry;
 
 enum segment_verdict { SEGMENT_PENDING = 'P', SEGMENT_DELIVERED = 'D', SEGMENT_DEAD = 'X' };
 
+#define SEGMENT_EXPORTER_MAX (HEADER_EXPORTER_END - HEADER_EXPORTER)
+
 // Which stretch of which log a segment holds. The generation is the log's, one more each time a
 // segment is started, so that what an earlier use left behind never passes for this one's.
 struct segment_identity {
@@ -25,10 +27,13 @@ struct segment_identity {
     uint64_t base_position;
     uint64_t base_record;
     uint64_t created_ns;
+    uint32_t form;                           // enum spool_form
+    char exporter[SEGMENT_EXPORTER_MAX + 1]; // "" where an older version wrote it
 };
 
 struct segment {
     unsigned magic;
+    uint32_t version; // of what is in its header
     bool sealed; // takes no more entries until it is started anew: was found at the start, or …
     bool failed; // … its file cannot be trusted any more: it is never started anew
     struct store_piece piece;
@@ -71,7 +76,8 @@ struct segment_findings {
 // (segment_image.h) or -errno.
 int segment_load(struct segment **out, struct store *store, uint32_t number, uint64_t base_position,
                  struct segment_findings *findings);
-// Whether a new use may write into it: its file is as large as a segment of that size must be.
+// Whether a new use may write into it: its file is as large as a segment of that size must be, and
+// no older version wrote it.
 bool segment_is_reusable(const struct segment *segment, uint32_t size);
 // Without memory of its own yet; NULL: no memory.
 struct segment *segment_allocate(uint32_t size, uint32_t capacity);

@@ -10,7 +10,8 @@
 #include <string.h>
 
 #define SEGMENT_MAGIC 0x4753454349554C53u // SLUICESG
-#define SEGMENT_VERSION 1u
+#define SEGMENT_VERSION 2u
+#define SEGMENT_VERSION_OLDEST 1u // still read, never written: it has neither form nor exporter
 
 #define SEGMENT_SIZE_MIN 16384u
 #define SEGMENT_SIZE_MAX 16777216u
@@ -32,6 +33,9 @@ enum {
     HEADER_BASE_RECORD = 64,   // u64, how many records the log took before this segment
     HEADER_IDENTITY_END = 72,
     HEADER_CREATED = 72,       // u64, nanoseconds since 1970
+    HEADER_FORM = 80,          // u32, enum spool_form (spool.h)
+    HEADER_EXPORTER = 84,      // its name, NULs behind it
+    HEADER_EXPORTER_END = 124, // a longer one is cut
     HEADER_CRC = 124,          // u32, over bytes 0..123
     HEADER_COMMIT = 128,       // the commit word, 8 bytes stored at once
     HEADER_COMMIT_ENTRIES = 0, // u16, committed entries

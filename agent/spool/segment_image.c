@@ -46,11 +46,12 @@ int segment_check(struct segment_image *out, const void *data, size_t size)
         return SEGMENT_BAD_HEADER;
     struct segment_image image = {
         .data = header,
+        .version = get_u32le(header + HEADER_VERSION),
         .segment_size = get_u32le(header + HEADER_SEGMENT_SIZE),
         .capacity = get_u32le(header + HEADER_CAPACITY),
         .payload_start = get_u32le(header + HEADER_PAYLOAD_START),
     };
-    if (get_u32le(header + HEADER_VERSION) != SEGMENT_VERSION || !sizes_are_sane(&image, header))
+    if (image.version < SEGMENT_VERSION_OLDEST || !sizes_are_sane(&image, header))
         return SEGMENT_BAD_HEADER;
     image.size = size < image.segment_size ? (uint32_t)size : image.segment_size;
     memcpy(image.identity.log_id, header + HEADER_LOG_ID, sizeof image.identity.log_id);
@@ -58,6 +59,10 @@ int segment_check(struct segment_image *out, const void *data, size_t size)
     image.identity.base_position = get_u64le(header + HEADER_BASE_POSITION);
     image.identity.base_record = get_u64le(header + HEADER_BASE_RECORD);
     image.identity.created_ns = get_u64le(header + HEADER_CREATED);
+    if (image.version > 1) {
+        image.identity.form = get_u32le(header + HEADER_FORM);
+        memcpy(image.identity.exporter, header + HEADER_EXPORTER, SEGMENT_EXPORTER_MAX);
+    }
     image.seed = crc32c(0, header + HEADER_IDENTITY, HEADER_IDENTITY_END - HEADER_IDENTITY);
     commit_word_read(&image);
     *out = image;

@@ -12,6 +12,7 @@
 struct segment_image {
     const uint8_t *data;
     uint32_t size; // bytes that may be read: less than the segment's where the file was cut
+    uint32_t version;
     uint32_t segment_size;
     uint32_t capacity;
     uint32_t payload_start;

@@ -36,6 +36,7 @@ static int load(struct segment **out, struct store_piece *piece, uint64_t base_p
     segment->piece = *piece;
     segment->data = piece->data;
     segment->sealed = true;
+    segment->version = image.version;
     segment->identity = image.identity;
     segment->seed = image.seed;
     segment->payload_end = segment->blob_start = image.segment_size;
@@ -67,6 +68,6 @@ int segment_load(struct segment **out, struct store *store, uint32_t number, uin
 
 bool segment_is_reusable(const struct segment *segment, uint32_t size)
 {
-    return !segment->failed && segment->size == size && segment->piece.size == size &&
-           segment->capacity == segment_capacity(size);
+    return !segment->failed && segment->version == SEGMENT_VERSION && segment->size == size &&
+           segment->piece.size == size && segment->capacity == segment_capacity(size);
 }

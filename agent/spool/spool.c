@@ -53,7 +53,7 @@ static int log_open(struct spool_log *log, const struct spool_config *config)
         return -EIO;
     int r = store_open(log, config);
     if (r == 0)
-        r = backlog_open(log);
+        r = backlog_open(log, config->folder);
     if (r < 0)
         return r;
     size_t most = log->backlog.count > log->limit ? log->backlog.count : log->limit;
@@ -75,6 +75,7 @@ int spool_log_new(struct spool_log **out, const struct spool_config *config)
         return -ENOMEM;
     log->magic = SPOOL_LOG_MAGIC;
     log->when_full = config->when_full;
+    log->form = config->form;
     log->loop = config->loop;
     log->clock = config->clock;
     log->exporter = config->exporter;
@@ -160,7 +161,9 @@ static void log_start_segment(struct spool_log *log, struct segment *segment)
         .base_position = log->position,
         .base_record = log->record,
         .created_ns = clock_realtime(log->clock),
+        .form = log->form,
     };
+    snprintf(identity.exporter, sizeof identity.exporter, "%.*s", SEGMENT_EXPORTER_MAX, log->name);
     memcpy(identity.log_id, log->id, sizeof identity.log_id);
     segment_start(segment, &identity);
 }

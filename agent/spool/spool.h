@@ -6,52 +6,20 @@
 #ifndef SLUICE_SPOOL_SPOOL_H
 #define SLUICE_SPOOL_SPOOL_H
 
-#include "base/books.h"
 #include "base/room_waiter.h"
 #include "base/slice.h"
+#include "spool/spool_config.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct clock;
-struct dead_letters;
-struct exporter;
-struct loop;
 struct spool_log;
-struct sync_thread;
-
-enum spool_level { SPOOL_MEMORY, SPOOL_PROCESS, SPOOL_NODE };
-
-// What a full log does with one more record.
-enum spool_when_full {
-    SPOOL_WHEN_FULL_AUTO,  // as the door asks: lines shed in the end, native waits, OTLP refuses
-    SPOOL_WHEN_FULL_BLOCK, // the door waits
-    SPOOL_WHEN_FULL_SHED,  // this log's copy is dropped and counted
-};
-
-#define SPOOL_SEGMENT_MIN 65536u
-#define SPOOL_SEGMENT_MAX 4194304u
-
-struct spool_config {
-    const char *name; // of the exporter
-    enum spool_level level;
-    const char *folder;  // of this log alone, levels `process` and `node`; created where missing
-    uint64_t min_free;   // bytes to be left free on its device
-    size_t segment_size; // bytes, a power of two, SPOOL_SEGMENT_MIN to _MAX; 0: 1 MiB
-    uint64_t max_bytes;  // of all its segments, at least two; what was admitted may need one more
-    enum spool_when_full when_full;
-    struct loop *loop;
-    struct clock *clock;
-    struct exporter *exporter;         // started by spool_log_new; not owned
-    struct sync_thread *sync;          // level `node` only, where it must be there; not owned
-    struct dead_letters *dead_letters; // where what is dead is kept; NULL: nowhere
-    struct exporter_book *book; // routed, dropped{shed}, delivered, dead, held … are kept here
-};
 
 // At levels `process` and `node` what an earlier run left in the folder is sent first; reading it
 // goes on behind. Returns 0, -EINVAL (sizes, no sync), -ENOMEM, -EWOULDBLOCK
-// (another process has the folder), -errno of the folder, or what the exporter's start says.
+// (another process has the folder), -EMEDIUMTYPE (told: the folder holds payloads of another form),
+// -errno of the folder, or what the exporter's start says.
 int spool_log_new(struct spool_log **out, const struct spool_config *config);
 // The exporter must have given everything back. What has no verdict stays in the folder, if any.
 void spool_log_free(struct spool_log *log);

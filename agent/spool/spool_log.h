@@ -6,33 +6,16 @@
 #include "base/waiter_list.h"
 #include "deliver/exporter.h"
 #include "spool/backlog.h"
+#include "spool/log_sync.h"
 #include "spool/segment.h"
 #include "spool/spool.h"
 #include "spool/store.h"
-#include "spool/sync_thread.h"
 
 #define SPOOL_LOG_MAGIC 0x5B001106u
 // Parcels offered in one turn of the loop; the rest comes in the next.
 #define PUMP_TURN ((size_t)4096)
 // How long a log stays empty and unused before its memory goes back to the system.
 #define TRIM_AFTER_NS 2000000000ULL
-
-// Level `node`: what is on its way to the device (stored.c).
-struct log_sync {
-    struct sync_thread *thread; // NULL: another level
-    struct sync_request request;
-    struct {
-        uint64_t generation;
-        uint32_t entries;
-    } asked[SYNC_FILES];          // what the request's files were
-    struct loop_deferred ask;     // at the end of a turn that brought entries
-    struct loop_deferred advance; // calls the waiters
-    struct loop_timer again;
-    bool failing;    // the last sync failed
-    uint64_t asks;   // syncs asked for
-    uint64_t stored; // every position before it is
-    struct waiter_list waiters, waking;
-};
 
 struct spool_log {
     struct loop_deferred pump;
@@ -43,6 +26,7 @@ struct spool_log {
 
     unsigned magic;
     enum spool_when_full when_full;
+    enum spool_form form;
     struct loop *loop;
     struct clock *clock;
     struct exporter *exporter;

@@ -40,7 +40,9 @@ static struct segment *segment_fresh(void)
                                         .generation = 1,
                                         .base_position = 1000,
                                         .base_record = 5000,
-                                        .created_ns = 77};
+                                        .created_ns = 77,
+                                        .form = SPOOL_FORM_ECS,
+                                        .exporter = "kafka"};
     segment_start(segment, &identity);
     return segment;
 }
@@ -76,7 +78,7 @@ static void test_layout(void **state)
     struct segment *segment = segment_fresh();
     append(segment, "hello\n", (struct spool_resend){SLICE("logs"), SLICE("k"), SLICE("hh")});
     const uint8_t *bytes = segment->data;
-    assert_memory_equal(bytes, "SLUICESG\1\0\0\0\0\x10\0\0\0\0\1\0\x40\0\0\0", 24);
+    assert_memory_equal(bytes, "SLUICESG\2\0\0\0\0\x10\0\0\0\0\1\0\x40\0\0\0", 24);
     assert_int_equal(get_u32le(bytes + 24), 128);
     assert_int_equal(get_u32le(bytes + 28), 4096 + 128 * 64);
     assert_memory_equal(bytes + 32, "0123456789abcde", 16);
@@ -84,6 +86,8 @@ static void test_layout(void **state)
     assert_int_equal(get_u64le(bytes + 56), 1000);
     assert_int_equal(get_u64le(bytes + 64), 5000);
     assert_int_equal(get_u64le(bytes + 72), 77);
+    assert_int_equal(get_u32le(bytes + 80), 1);
+    assert_memory_equal(bytes + 84, "kafka\0", 6);
     assert_int_equal(get_u16le(bytes + 128), 1);
     assert_int_equal(get_u32le(bytes + 132), 2);
     const uint8_t *entry = bytes + 4096;
@@ -97,7 +101,7 @@ static void test_layout(void **state)
     assert_memory_equal(bytes + SIZE - 15, "\4\0\1\0\2\0\0\0logskhh", 15);
     assert_memory_equal(bytes + 12288, "hello\n", 6);
     // Computed from docs/SPOOL.md by other code.
-    assert_int_equal(get_u32le(bytes + 124), 0xeb33eb3e);
+    assert_int_equal(get_u32le(bytes + 124), 0xc8067e58);
     assert_int_equal(get_u16le(bytes + 130), 0x873c);
     assert_int_equal(get_u32le(entry), 0x9b95504a);
     append(segment, "hello\n", (struct spool_resend){{NULL, 0}, {NULL, 0}, {NULL, 0}});

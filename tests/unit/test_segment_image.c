@@ -20,8 +20,12 @@ static struct segment *segment;
 
 static void start(uint64_t generation)
 {
-    struct segment_identity identity = {
-        .log_id = "log", .generation = generation, .base_position = 100, .base_record = 700};
+    struct segment_identity identity = {.log_id = "log",
+                                        .generation = generation,
+                                        .base_position = 100,
+                                        .base_record = 700,
+                                        .form = SPOOL_FORM_OTLP,
+                                        .exporter = "a-name-of-forty-characters-and-no-moreok"};
     segment_start(segment, &identity);
 }
 
@@ -102,6 +106,9 @@ static void test_whole(void **state)
     assert_int_equal(segment_check(&image, segment->data, SIZE), 0);
     assert_memory_equal(image.identity.log_id, "log", 4);
     assert_int_equal(image.identity.generation, 1);
+    assert_int_equal(image.version, SEGMENT_VERSION);
+    assert_int_equal(image.identity.form, SPOOL_FORM_OTLP);
+    assert_string_equal(image.identity.exporter, "a-name-of-forty-characters-and-no-moreok");
     assert_true(image.count_known);
     assert_int_equal(image.entries, ENTRIES);
     assert_int_equal(image.records, 15);
@@ -203,7 +210,7 @@ static void test_header(void **state)
         assert_int_equal(segment_check(&image, segment->data, SIZE), SEGMENT_BAD_HEADER);
         segment->data[k] ^= 4;
     }
-    segment->data[HEADER_VERSION] = 2;
+    segment->data[HEADER_VERSION] = SEGMENT_VERSION + 1;
     assert_int_equal(segment_check(&image, segment->data, SIZE), SEGMENT_NEWER);
     assert_int_equal(image.slot, 42); // written only on success
 }
