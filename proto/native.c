@@ -8,8 +8,8 @@
 
 // Field numbers of native.proto.
 enum { HELLO_STREAM = 3, HELLO_ACK_LEVEL = 4, HELLO_RESOURCE = 6, HELLO_FEATURES = 7 };
-enum { RECORDS_FIRST_SEQUENCE = 1, RECORDS_COUNT = 2, RECORDS_RESEND = 7 };
-enum { FLUSH_TOKEN = 1, FLUSH_LEVEL = 2 };
+enum { RECORDS_FIRST_SEQUENCE = 1, RECORDS_COUNT = 2, RECORDS_ACK_LEVEL = 6, RECORDS_RESEND = 7 };
+enum { FLUSH_TOKEN = 1, FLUSH_LEVEL = 2, FLUSH_DEADLINE_MS = 3 };
 enum {
     WELCOME_VERSION = 1,
     WELCOME_MAX_FRAME = 2,
@@ -75,6 +75,17 @@ int native_body(const uint8_t *frame, size_t size, enum native_kind *kind, const
     return 0;
 }
 
+// One that this version does not know counts as the highest that it does.
+static uint32_t ack_level_of(uint64_t value)
+{
+    return value < NATIVE_ACK_DELIVERED ? (uint32_t)value : (uint32_t)NATIVE_ACK_DELIVERED;
+}
+
+static uint32_t bounded_u32(uint64_t value)
+{
+    return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
+}
+
 int native_read_hello(const uint8_t *body, size_t size, struct native_hello *hello)
 {
     struct wire_cursor cursor = wire_cursor_of(body, size);
@@ -87,8 +98,7 @@ int native_read_hello(const uint8_t *body, size_t size, struct native_hello *hel
                 return -EBADMSG;
             found.stream = field.size ? field.data : NULL;
         } else if (wire_is(&field, HELLO_ACK_LEVEL, WIRE_VARINT)) {
-            found.ack_level = field.value < NATIVE_ACK_DELIVERED ? (uint32_t)field.value
-                                                                 : (uint32_t)NATIVE_ACK_DELIVERED;
+            found.ack_level = ack_level_of(field.value);
         } else if (wire_is(&field, HELLO_RESOURCE, WIRE_BYTES)) {
             if (field.size > NATIVE_MAX_RESOURCE)
                 return -EBADMSG;
@@ -108,7 +118,7 @@ int native_read_records(const uint8_t *body, size_t size, struct native_records 
 {
     struct wire_cursor cursor = wire_cursor_of(body, size);
     struct wire_field field;
-    struct native_records found = {0};
+    struct native_records found = {.ack_level = -1};
     uint64_t count = 0;
     int r;
     while ((r = wire_next(&cursor, &field)) == 0) {
@@ -121,6 +131,8 @@ int native_read_records(const uint8_t *body, size_t size, struct native_records 
             found.payload_field = (int)field.number;
             found.payload = field.data;
             found.payload_size = field.size;
+        } else if (wire_is(&field, RECORDS_ACK_LEVEL, WIRE_VARINT)) {
+            found.ack_level = (int)ack_level_of(field.value);
         } else if (wire_is(&field, RECORDS_RESEND, WIRE_VARINT)) {
             found.resend = field.value != 0;
         }
@@ -138,13 +150,15 @@ int native_read_flush(const uint8_t *body, size_t size, struct native_flush *flu
 {
     struct wire_cursor cursor = wire_cursor_of(body, size);
     struct wire_field field;
-    struct native_flush found = {0, 0};
+    struct native_flush found = {0};
     int r;
     while ((r = wire_next(&cursor, &field)) == 0) {
         if (wire_is(&field, FLUSH_TOKEN, WIRE_VARINT))
             found.token = field.value;
         else if (wire_is(&field, FLUSH_LEVEL, WIRE_VARINT))
-            found.level = field.value < UINT32_MAX ? (uint32_t)field.value : UINT32_MAX;
+            found.level = bounded_u32(field.value);
+        else if (wire_is(&field, FLUSH_DEADLINE_MS, WIRE_VARINT))
+            found.deadline_ms = bounded_u32(field.value);
     }
     if (r < 0)
         return r;

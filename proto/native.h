@@ -84,6 +84,7 @@ struct native_records {
     int payload_field;       // 3 logs, 4 spans, 5 metrics; 0: none that is known here
     const uint8_t *payload;
     size_t payload_size;
+    int ack_level; // NATIVE_ACK_… for this run alone; -1: as the connection has it
     bool resend;
 };
 enum { NATIVE_RECORDS_LOGS = 3, NATIVE_RECORDS_SPANS = 4, NATIVE_RECORDS_METRICS = 5 };
@@ -92,7 +93,8 @@ int native_read_records(const uint8_t *body, size_t size, struct native_records 
 
 struct native_flush {
     uint64_t token;
-    uint32_t level; // NATIVE_ACK_…; NONE means RECEIVED
+    uint32_t level;       // NATIVE_ACK_…; NONE means RECEIVED
+    uint32_t deadline_ms; // 0: none
 };
 // 0 or -EBADMSG.
 int native_read_flush(const uint8_t *body, size_t size, struct native_flush *flush);

@@ -69,51 +69,13 @@ enum decode_stop decode_lines_flush(struct decoder *decoder, struct line_state *
 enum decode_stop decode_lines(struct decoder *decoder, struct line_state *state, struct slice data,
                               bool end, size_t *consumed);
 
-// What was consumed is stored at the spool's level when its mark is. Marks rise; at levels `memory`
-// and `process` every mark is there at once. stored_now: syncs on this thread, for an agent that
-// ends. The waiter is called once when a further mark is stored.
-uint64_t decoder_mark(struct decoder *decoder);
-bool decoder_is_stored(const struct decoder *decoder, uint64_t mark);
+// What was consumed of a signal is stored at the spool's level when its mark is. Marks rise; at
+// levels `memory` and `process` every mark is there at once. store_now: syncs on this thread, for
+// an agent that ends. The waiter is called once when something further is stored or delivered.
+uint64_t decoder_mark(struct decoder *decoder, enum signal_kind signal);
+bool decoder_is_stored(const struct decoder *decoder, enum signal_kind signal, uint64_t mark);
 void decoder_store_now(struct decoder *decoder);
 void decoder_wait_stored(struct decoder *decoder, struct room_waiter *waiter);
 void decoder_wait_stored_cancel(struct decoder *decoder, struct room_waiter *waiter);
-
-#define NATIVE_OUT_SIZE 512
-#define NATIVE_MARKS 4
-
-// Native frames: state of one connection (docs/PROTOCOL.md). Zeroed at the start.
-struct native_state {
-    bool preamble;      // has been read
-    bool greeted;       // so has the hello
-    bool has_stream;    // else the agent gives the ids
-    uint8_t stream[8];  // the client's
-    uint64_t received;  // highest sequence stored of it on this connection
-    uint64_t receipted; // highest that a Receipt was written for
-    uint32_t ack_level; // granted
-    uint64_t stored;    // highest that is stored at the spool's level
-    struct {
-        uint64_t mark;
-        uint64_t received;
-    } marks[NATIVE_MARKS]; // what is not stored yet, the oldest first
-    unsigned mark_count;
-    bool flush; // a Flush waits for its answer
-    uint64_t flush_token;
-    uint32_t flush_level;
-    uint64_t flush_mark;
-    uint8_t *resource; // the hello's, for runs that bring none; heap
-    size_t resource_size;
-    char error[160]; // text of the error that was sent before closing, where DECODE_CLOSE
-    uint32_t error_code;
-    uint8_t out[NATIVE_OUT_SIZE]; // Welcome, Flushed, Receipt, Error: send it after each call, also
-                                  // after
-    size_t out_size;              // DECODE_BLOCKED and DECODE_CLOSE, and set out_size to 0
-};
-// Frees what the state holds. Safe twice, and on a zeroed one.
-void native_state_deinit(struct native_state *state);
-// Writes what is owed by now, once more of it is stored. Whether something still is owed, which
-// only a further mark (decoder_wait_stored) lets go.
-bool decode_native_answers(struct decoder *decoder, struct native_state *state);
-enum decode_stop decode_native(struct decoder *decoder, struct native_state *state,
-                               struct slice data, size_t *consumed);
 
 #endif

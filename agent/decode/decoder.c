@@ -73,14 +73,14 @@ void decoder_wait_cancel(struct decoder *decoder, struct room_waiter *waiter)
     enrich_wait_cancel(decoder->config.enrich, waiter);
 }
 
-uint64_t decoder_mark(struct decoder *decoder)
+uint64_t decoder_mark(struct decoder *decoder, enum signal_kind signal)
 {
-    return enrich_mark(decoder->config.enrich);
+    return enrich_mark(decoder->config.enrich, MARK_STORED, signal);
 }
 
-bool decoder_is_stored(const struct decoder *decoder, uint64_t mark)
+bool decoder_is_stored(const struct decoder *decoder, enum signal_kind signal, uint64_t mark)
 {
-    return enrich_is_stored(decoder->config.enrich, mark);
+    return enrich_has_reached(decoder->config.enrich, MARK_STORED, signal, mark);
 }
 
 void decoder_store_now(struct decoder *decoder)

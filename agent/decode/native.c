@@ -2,21 +2,19 @@
 //
 // Preamble, Hello, then runs of records. Every frame is read whole or not at all; a run is handed
 // on as a whole once there is room for it. Source: docs/PROTOCOL.md.
-#include "proto/native_write.h"
+#include "decode/decode_native.h"
 
 #include "decode/decoder.h"
+#include "decode/native_receipts.h"
 #include "decode/otlp.h"
 #include "decode/stream_window.h"
-#include "enrich/enrich_stored.h"
+#include "proto/native_write.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-// No error frame of ours is longer: its text is at most that of native_state.error.
-#define ERROR_ROOM 208
 
 struct frame_view {
     const uint8_t *data;
@@ -37,91 +35,17 @@ static void took_room(struct native_state *state, size_t size)
     assert(state->out_size <= sizeof state->out);
 }
 
-static uint8_t *out_end(struct native_state *state)
-{
-    return state->out + state->out_size;
-}
-
-static size_t out_room(const struct native_state *state)
-{
-    return sizeof state->out - state->out_size;
-}
-
-static void answer_flush(struct decoder *decoder, struct native_state *state)
-{
-    if (!state->flush || out_room(state) < ERROR_ROOM)
-        return;
-    if (state->flush_level >= NATIVE_ACK_STORED &&
-        !enrich_is_stored(decoder->config.enrich, state->flush_mark))
-        return;
-    took_room(state, native_write_flushed(out_end(state), out_room(state), state->flush_token,
-                                          state->received, state->flush_level));
-    state->flush = false;
-    state->flush_level = NATIVE_ACK_NONE;
-}
-
-// Remembers what came since the last mark; where there are too many, with the last.
-static void mark_received(struct decoder *decoder, struct native_state *state)
-{
-    uint64_t marked =
-        state->mark_count ? state->marks[state->mark_count - 1].received : state->stored;
-    if (state->received <= marked)
-        return;
-    uint64_t mark = enrich_mark(decoder->config.enrich);
-    bool same = state->mark_count && (state->mark_count == NATIVE_MARKS ||
-                                      state->marks[state->mark_count - 1].mark == mark);
-    unsigned at = same ? state->mark_count - 1 : state->mark_count++;
-    state->marks[at].mark = mark;
-    state->marks[at].received = state->received;
-}
-
-static void settle_marks(struct decoder *decoder, struct native_state *state)
-{
-    unsigned passed = 0;
-    while (passed < state->mark_count &&
-           enrich_is_stored(decoder->config.enrich, state->marks[passed].mark))
-        state->stored = state->marks[passed++].received;
-    state->mark_count -= passed;
-    memmove(state->marks, state->marks + passed, state->mark_count * sizeof state->marks[0]);
-}
-
-// One for all that was stored since the last: receipts are cumulative.
-static void answer_receipt(struct decoder *decoder, struct native_state *state)
-{
-    uint64_t reached = state->received;
-    if (state->ack_level == NATIVE_ACK_NONE)
-        return;
-    if (state->ack_level >= NATIVE_ACK_STORED) {
-        mark_received(decoder, state);
-        settle_marks(decoder, state);
-        reached = state->stored;
-    }
-    if (reached <= state->receipted || out_room(state) < ERROR_ROOM)
-        return;
-    took_room(state, native_write_receipt(out_end(state), out_room(state), state->stream, reached,
-                                          state->ack_level));
-    state->receipted = reached;
-}
-
-bool decode_native_answers(struct decoder *decoder, struct native_state *state)
-{
-    answer_flush(decoder, state);
-    answer_receipt(decoder, state);
-    return state->mark_count > 0 ||
-           (state->flush && !enrich_is_stored(decoder->config.enrich, state->flush_mark));
-}
-
 // Tells the peer why, and closes.
-static enum decode_stop refuse(struct native_state *state, enum native_error_code code,
-                               uint64_t sequence, uint64_t count, const char *text)
+static enum decode_stop refuse(struct decoder *decoder, struct native_state *state,
+                               enum native_error_code code, uint64_t sequence, uint64_t count,
+                               const char *text)
 {
     struct native_error error = {code, text, sequence, count, false};
-    if (state->flush_level < NATIVE_ACK_STORED)
-        answer_flush(NULL, state); // it was sent before what is refused
+    native_end_flushes(decoder, state); // they were sent before what is refused
     state->error_code = (uint32_t)code;
     snprintf(state->error, sizeof state->error, "%s", text);
     error.message = state->error;
-    took_room(state, native_write_error(out_end(state), out_room(state), &error));
+    took_room(state, native_write_error(native_out_end(state), native_out_room(state), &error));
     return DECODE_CLOSE;
 }
 
@@ -136,14 +60,15 @@ static enum decode_stop take_hello(struct decoder *decoder, struct native_state 
 {
     struct native_hello hello;
     if (state->greeted)
-        return refuse(state, NATIVE_ERROR_ORDER, 0, 0, "a second hello");
+        return refuse(decoder, state, NATIVE_ERROR_ORDER, 0, 0, "a second hello");
     if (native_read_hello(body.data, body.size, &hello) < 0)
-        return refuse(state, NATIVE_ERROR_MALFORMED, 0, 0,
+        return refuse(decoder, state, NATIVE_ERROR_MALFORMED, 0, 0,
                       "hello is malformed: a stream is 8 bytes, a resource at most 16384");
     if (hello.resource_size > 0) {
         state->resource = malloc(hello.resource_size);
         if (!state->resource)
-            return refuse(state, NATIVE_ERROR_INTERNAL, 0, 0, "the agent is out of memory");
+            return refuse(decoder, state, NATIVE_ERROR_INTERNAL, 0, 0,
+                          "the agent is out of memory");
         memcpy(state->resource, hello.resource, hello.resource_size);
         state->resource_size = hello.resource_size;
     }
@@ -151,10 +76,8 @@ static enum decode_stop take_hello(struct decoder *decoder, struct native_state 
         memcpy(state->stream, hello.stream, sizeof state->stream);
         state->has_stream = true;
     }
-    // Without sequences there is nothing to write a receipt for; `delivered` is not there yet.
-    if (state->has_stream)
-        state->ack_level =
-            hello.ack_level < NATIVE_ACK_STORED ? hello.ack_level : NATIVE_ACK_STORED;
+    if (state->has_stream) // without sequences there is nothing to write a receipt for
+        state->ack_level = hello.ack_level;
     state->greeted = true;
     // No credits or rings yet: none is granted.
     struct native_welcome welcome = {
@@ -164,7 +87,7 @@ static enum decode_stop take_hello(struct decoder *decoder, struct native_state 
         .features = state->ack_level > NATIVE_ACK_NONE ? NATIVE_FEATURE_RECEIPTS : 0,
         .agent_version = decoder->config.agent_version,
     };
-    took_room(state, native_write_welcome(out_end(state), out_room(state), &welcome));
+    took_room(state, native_write_welcome(native_out_end(state), native_out_room(state), &welcome));
     return DECODE_MORE;
 }
 
@@ -175,8 +98,8 @@ static void tell_too_large(struct native_state *state, const struct native_recor
     struct native_error error = {NATIVE_ERROR_TOO_LARGE, "records larger than a segment",
                                  records->first_sequence, rejected, true};
     // A closing error and a Flushed must still fit; the books have the number anyway.
-    if (out_room(state) >= 2 * (size_t)ERROR_ROOM)
-        took_room(state, native_write_error(out_end(state), out_room(state), &error));
+    if (native_out_room(state) >= 2 * (size_t)ERROR_ROOM)
+        took_room(state, native_write_error(native_out_end(state), native_out_room(state), &error));
 }
 
 static enum signal_kind signal_of(int payload_field)
@@ -210,11 +133,17 @@ static bool is_duplicate(const struct decoder *decoder, const struct native_stat
                records->first_sequence + records->count - 1;
 }
 
-// Everything up to last is in the spool: remembered for resends, and owed a receipt.
-static void stored(struct decoder *decoder, struct native_state *state, uint64_t last)
+// The run is in the spool: remembered for resends, and owed a receipt.
+static void took_run(struct decoder *decoder, struct native_state *state,
+                     const struct native_records *records, uint32_t taken)
 {
-    if (last > state->received)
-        state->received = last;
+    enum signal_kind signal = signal_of(records->payload_field);
+    if (records->first_sequence == 0 || taken == 0) {
+        native_owe_flush(state, signal);
+        return;
+    }
+    uint64_t last = records->first_sequence + taken - 1;
+    native_owe_receipt(decoder, state, signal, last, records->ack_level);
     if (!state->has_stream)
         return;
     if (!decoder->streams)
@@ -232,12 +161,12 @@ static enum decode_stop take_records(struct decoder *decoder, struct native_stat
         enum signal_kind signal = signal_of(records.payload_field);
         uint64_t count = believable_count(&records, body.size);
         enrich_reject(decoder->config.enrich, signal, REJECT_MALFORMED, count);
-        return refuse(state, NATIVE_ERROR_MALFORMED, records.first_sequence, count,
+        return refuse(decoder, state, NATIVE_ERROR_MALFORMED, records.first_sequence, count,
                       "records without a readable run of logs, spans or metrics");
     }
     if (is_duplicate(decoder, state, &records)) {
         enrich_duplicate(decoder->config.enrich, signal_of(records.payload_field), records.count);
-        stored(decoder, state, records.first_sequence + records.count - 1);
+        took_run(decoder, state, &records, records.count);
         return DECODE_MORE;
     }
     struct resource_run run = {
@@ -255,33 +184,24 @@ static enum decode_stop take_records(struct decoder *decoder, struct native_stat
     if (r == DECODE_OVERLOADED)
         return DECODE_BLOCKED;
     if (r == DECODE_MALFORMED)
-        return refuse(state, NATIVE_ERROR_MALFORMED, records.first_sequence, taken,
+        return refuse(decoder, state, NATIVE_ERROR_MALFORMED, records.first_sequence, taken,
                       "a run that is malformed, or not of as many records as it says");
     if (r < 0)
-        return refuse(state, NATIVE_ERROR_INTERNAL, records.first_sequence, records.count,
+        return refuse(decoder, state, NATIVE_ERROR_INTERNAL, records.first_sequence, records.count,
                       "the agent is out of memory");
-    if (records.first_sequence > 0 && taken > 0)
-        stored(decoder, state, records.first_sequence + taken - 1);
+    took_run(decoder, state, &records, taken);
     if (rejected > 0)
         tell_too_large(state, &records, rejected);
     return DECODE_MORE;
 }
 
-// Everything before it has been read by now, which is all that is promised: the last token answers
-// for those before it.
 static enum decode_stop take_flush(struct decoder *decoder, struct native_state *state,
                                    struct frame_view body)
 {
     struct native_flush flush;
     if (native_read_flush(body.data, body.size, &flush) < 0)
-        return refuse(state, NATIVE_ERROR_MALFORMED, 0, 0, "flush is malformed");
-    uint32_t level = flush.level >= NATIVE_ACK_STORED ? NATIVE_ACK_STORED : NATIVE_ACK_RECEIVED;
-    if (level > state->flush_level || !state->flush)
-        state->flush_level = level; // of several that wait, the highest
-    if (state->flush_level == NATIVE_ACK_STORED)
-        state->flush_mark = enrich_mark(decoder->config.enrich);
-    state->flush_token = flush.token;
-    state->flush = true;
+        return refuse(decoder, state, NATIVE_ERROR_MALFORMED, 0, 0, "flush is malformed");
+    native_take_flush(decoder, state, &flush);
     return DECODE_MORE;
 }
 
@@ -302,9 +222,9 @@ static enum decode_stop take_frame(struct decoder *decoder, struct native_state 
     enum native_kind kind;
     struct frame_view body;
     if (native_body(frame.data, frame.size, &kind, &body.data, &body.size) < 0)
-        return refuse(state, NATIVE_ERROR_MALFORMED, 0, 0, "not a frame");
+        return refuse(decoder, state, NATIVE_ERROR_MALFORMED, 0, 0, "not a frame");
     if (!state->greeted && kind != NATIVE_HELLO && kind != NATIVE_NONE)
-        return refuse(state, NATIVE_ERROR_ORDER, 0, 0, "the first frame must be a hello");
+        return refuse(decoder, state, NATIVE_ERROR_ORDER, 0, 0, "the first frame must be a hello");
     for (unsigned i = 0; i < sizeof handlers / sizeof handlers[0]; i++) {
         if (handlers[i].kind == kind)
             return handlers[i].take(decoder, state, body);
@@ -313,16 +233,18 @@ static enum decode_stop take_frame(struct decoder *decoder, struct native_state 
 }
 
 // 0 with *size bytes of preamble, NATIVE_MORE, or -EBADMSG with the refusal written.
-static int take_preamble(struct native_state *state, struct slice data, size_t *size)
+static int take_preamble(struct decoder *decoder, struct native_state *state, struct slice data,
+                         size_t *size)
 {
     if (data.size < NATIVE_PREAMBLE_SIZE)
         return NATIVE_MORE;
     if (memcmp(data.data, NATIVE_PREAMBLE, NATIVE_PREAMBLE_SIZE - 1) != 0) {
-        refuse(state, NATIVE_ERROR_MALFORMED, 0, 0, "not the native dialect's preamble");
+        refuse(decoder, state, NATIVE_ERROR_MALFORMED, 0, 0, "not the native dialect's preamble");
         return -EBADMSG;
     }
     if ((uint8_t)data.data[NATIVE_PREAMBLE_SIZE - 1] != NATIVE_VERSION) {
-        refuse(state, NATIVE_ERROR_VERSION, 0, 0, "this agent speaks version 1 of the protocol");
+        refuse(decoder, state, NATIVE_ERROR_VERSION, 0, 0,
+               "this agent speaks version 1 of the protocol");
         return -EBADMSG;
     }
     state->preamble = true;
@@ -342,7 +264,8 @@ static enum decode_stop take_frames(struct decoder *decoder, struct native_state
         if (r == NATIVE_MORE)
             return DECODE_MORE;
         if (r == NATIVE_TOO_LARGE)
-            return refuse(state, NATIVE_ERROR_TOO_LARGE, 0, 0, "a frame longer than max_frame");
+            return refuse(decoder, state, NATIVE_ERROR_TOO_LARGE, 0, 0,
+                          "a frame longer than max_frame");
         stop = take_frame(decoder, state, frame);
         if (stop == DECODE_MORE)
             *at += NATIVE_LENGTH_SIZE + frame.size;
@@ -355,15 +278,13 @@ enum decode_stop decode_native(struct decoder *decoder, struct native_state *sta
 {
     size_t at = 0;
     enum decode_stop stop = DECODE_MORE;
-    int r = state->preamble ? 0 : take_preamble(state, data, &at);
+    int r = state->preamble ? 0 : take_preamble(decoder, state, data, &at);
     if (r == 0)
         stop = take_frames(decoder, state, data, &at);
     else if (r < 0)
         stop = DECODE_CLOSE;
     if (stop != DECODE_CLOSE)
         decode_native_answers(decoder, state);
-    else
-        answer_flush(decoder, state);
     *consumed = stop == DECODE_CLOSE ? data.size : at;
     return stop;
 }

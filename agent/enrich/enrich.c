@@ -48,7 +48,7 @@ static int copy_targets(struct enrich *enrich, enum signal_kind signal,
         if (targets[i].form != form)
             return -EINVAL; // the settings allow no other
         target->log = targets[i].log;
-        stored_marks_add(&enrich->stored, target->log);
+        stored_marks_add(&enrich->stored, signal, target->log);
         target->book = targets[i].book;
         target->name = exporter_name(enrich->books, targets[i].book);
         target->cut = targets[i].cut;

@@ -1,103 +1,156 @@
-// Combines what the logs say of their positions into marks that rise by one row.
+// Combines what the logs say of their positions into marks that rise by one row for each level and
+// signal.
 //
-// A mark is closed once a log has asked for a sync since: what comes later needs another one.
-// Everything before that shares the sync, and so the mark.
+// A mark `stored` is closed once a log has asked for a sync since: what comes later needs another
+// one. Everything before that shares the sync, and so the mark.
 #include "enrich/enrich_stored.h"
 
 #include "enrich/enrich_room.h"
+#include "spool/spool_settled.h"
 #include "spool/spool_stored.h"
 
 #include <assert.h>
 #include <string.h>
 
-static bool is_there(const struct stored_marks *marks, const struct stored_mark *mark)
+#define LOG_OF(waiter, member)                                                                     \
+    ((struct marked_log *)(void *)((char *)(waiter)-offsetof(struct marked_log, member)))
+
+static uint64_t position_of(const struct spool_log *log, enum mark_level level)
 {
-    for (unsigned i = 0; i < marks->log_count; i++)
-        if (spool_stored(marks->logs[i].log) < mark->upto[i])
+    return level == MARK_STORED ? spool_stored(log) : spool_settled(log);
+}
+
+static bool is_there(const struct stored_marks *marks, enum mark_level level,
+                     const struct mark_row *row, const struct stored_mark *mark)
+{
+    for (uint32_t left = row->logs; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
+        if (position_of(marks->logs[i].log, level) < mark->upto[i])
             return false;
+    }
     return true;
 }
 
 static void await(struct stored_marks *marks)
 {
-    for (unsigned i = 0; i < marks->log_count; i++)
-        spool_wait_stored(marks->logs[i].log, &marks->logs[i].waiter);
+    for (unsigned i = 0; i < marks->log_count; i++) {
+        struct marked_log *log = &marks->logs[i];
+        if (spool_stores_later(log->log))
+            spool_wait_stored(log->log, &log->stored);
+        spool_wait_settled(log->log, &log->settled);
+    }
 }
 
-// How many of the oldest are stored now, which are off the list then.
-static unsigned pass(struct stored_marks *marks)
+// Takes those of the oldest off the list that are there now.
+static void pass(struct stored_marks *marks, enum mark_level level, struct mark_row *row)
 {
     unsigned passed = 0;
-    while (passed < marks->mark_count && is_there(marks, &marks->marks[passed]))
-        marks->done = marks->marks[passed++].number;
-    marks->mark_count -= passed;
-    memmove(marks->marks, marks->marks + passed, marks->mark_count * sizeof *marks->marks);
-    return passed;
+    while (passed < row->mark_count && is_there(marks, level, row, &row->marks[passed]))
+        row->done = row->marks[passed++].number;
+    row->mark_count -= passed;
+    memmove(row->marks, row->marks + passed, row->mark_count * sizeof *row->marks);
 }
 
-static void advanced(struct room_waiter *waiter)
+static void pass_level(struct stored_marks *marks, enum mark_level level)
 {
-    struct stored_marks *marks =
-        ((struct stored_log *)(void *)((char *)waiter - offsetof(struct stored_log, waiter)))
-            ->marks;
-    unsigned passed = pass(marks);
-    if (marks->mark_count > 0)
-        await(marks);
-    if (passed > 0 && !marks->waking.first)
+    for (unsigned signal = 0; signal < SIGNAL_COUNT; signal++)
+        pass(marks, level, &marks->rows[level][signal]);
+}
+
+// Those that still are owed something wait again, and so for the logs.
+static void call_waiters(struct stored_marks *marks)
+{
+    if (!marks->waking.first)
         waiter_list_call(&marks->waiters, &marks->waking);
 }
 
-void stored_marks_add(struct stored_marks *marks, struct spool_log *log)
+static void stored_advanced(struct room_waiter *waiter)
 {
-    for (unsigned i = 0; i < marks->log_count; i++)
-        if (marks->logs[i].log == log)
-            return;
-    if (!spool_stores_later(log))
-        return;
-    assert(marks->log_count < EXPORTER_MAX);
-    marks->logs[marks->log_count++] =
-        (struct stored_log){.waiter.room = advanced, .log = log, .marks = marks};
+    struct stored_marks *marks = LOG_OF(waiter, stored)->marks;
+    pass_level(marks, MARK_STORED);
+    call_waiters(marks);
+}
+
+static void settled_advanced(struct room_waiter *waiter)
+{
+    struct stored_marks *marks = LOG_OF(waiter, settled)->marks;
+    pass_level(marks, MARK_DELIVERED);
+    call_waiters(marks);
+}
+
+void stored_marks_add(struct stored_marks *marks, enum signal_kind signal, struct spool_log *log)
+{
+    unsigned i = 0;
+    while (i < marks->log_count && marks->logs[i].log != log)
+        i++;
+    if (i == marks->log_count) {
+        assert(marks->log_count < EXPORTER_MAX);
+        marks->logs[marks->log_count++] = (struct marked_log){.stored.room = stored_advanced,
+                                                              .settled.room = settled_advanced,
+                                                              .log = log,
+                                                              .marks = marks};
+    }
+    if (spool_stores_later(log))
+        marks->rows[MARK_STORED][signal].logs |= 1u << i;
+    marks->rows[MARK_DELIVERED][signal].logs |= 1u << i;
 }
 
 void stored_marks_deinit(struct stored_marks *marks)
 {
     assert(!marks->waiters.first && !marks->waking.first);
-    for (unsigned i = 0; i < marks->log_count; i++)
-        spool_wait_stored_cancel(marks->logs[i].log, &marks->logs[i].waiter);
+    for (unsigned i = 0; i < marks->log_count; i++) {
+        spool_wait_stored_cancel(marks->logs[i].log, &marks->logs[i].stored);
+        spool_wait_settled_cancel(marks->logs[i].log, &marks->logs[i].settled);
+    }
     marks->log_count = 0;
 }
 
-uint64_t enrich_mark(struct enrich *enrich)
+uint64_t enrich_mark(struct enrich *enrich, enum mark_level level, enum signal_kind signal)
 {
     struct stored_marks *marks = &enrich->stored;
-    struct stored_mark now = {.number = marks->given};
-    for (unsigned i = 0; i < marks->log_count; i++) {
+    struct mark_row *row = &marks->rows[level][signal];
+    struct stored_mark now = {.number = row->given};
+    for (uint32_t left = row->logs; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
         now.upto[i] = spool_position(marks->logs[i].log);
-        now.asked += spool_syncs_asked(marks->logs[i].log);
+        if (level == MARK_STORED)
+            now.asked += spool_syncs_asked(marks->logs[i].log);
     }
-    if (is_there(marks, &now))
-        return marks->done;
-    struct stored_mark *last = marks->mark_count ? &marks->marks[marks->mark_count - 1] : NULL;
-    bool open = last && (last->asked == now.asked || marks->mark_count == MARKS_MAX);
+    pass(marks, level, row);
+    if (row->mark_count == 0 && is_there(marks, level, row, &now))
+        return row->done;
+    struct stored_mark *last = row->mark_count ? &row->marks[row->mark_count - 1] : NULL;
+    bool same = last && memcmp(last->upto, now.upto, sizeof now.upto) == 0;
+    bool open = last && (same || row->mark_count == MARKS_MAX ||
+                         (level == MARK_STORED && last->asked == now.asked));
     if (!open) {
-        now.number = ++marks->given;
-        last = &marks->marks[marks->mark_count++];
+        now.number = ++row->given;
+        last = &row->marks[row->mark_count++];
     }
     *last = now;
-    await(marks);
     return now.number;
 }
 
-bool enrich_is_stored(const struct enrich *enrich, uint64_t mark)
+bool enrich_has_reached(const struct enrich *enrich, enum mark_level level, enum signal_kind signal,
+                        uint64_t mark)
 {
-    return mark <= enrich->stored.done;
+    return mark <= enrich->stored.rows[level][signal].done;
+}
+
+bool enrich_backlog_is_delivered(const struct enrich *enrich)
+{
+    const struct stored_marks *marks = &enrich->stored;
+    for (unsigned i = 0; i < marks->log_count; i++)
+        if (!spool_backlog_settled(marks->logs[i].log))
+            return false;
+    return true;
 }
 
 void enrich_store_now(struct enrich *enrich)
 {
     for (unsigned i = 0; i < enrich->stored.log_count; i++)
         spool_store_now(enrich->stored.logs[i].log);
-    pass(&enrich->stored); // the waiters are called by the loop, if it goes on
+    pass_level(&enrich->stored, MARK_STORED); // the waiters are called by the loop, if it goes on
 }
 
 void enrich_wait_stored(struct enrich *enrich, struct room_waiter *waiter)
@@ -106,6 +159,7 @@ void enrich_wait_stored(struct enrich *enrich, struct room_waiter *waiter)
         return;
     waiter->waiting = true;
     waiter_append(&enrich->stored.waiters, waiter);
+    await(&enrich->stored);
 }
 
 void enrich_wait_stored_cancel(struct enrich *enrich, struct room_waiter *waiter)

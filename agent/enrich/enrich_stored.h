@@ -1,10 +1,12 @@
-// When what was appended is stored at the logs' level: marks for who owes receipts.
+// How far what was appended has come: marks for who owes receipts.
 //
-// At levels `memory` and `process` everything is stored once it is appended: every mark is there at
-// once. At level `node` a mark stands for what all logs took before it was asked for. Loop thread
-// only.
+// A mark stands for what the logs of a signal took before it was asked for. It is stored when that
+// is stored at the logs' level (`memory` and `process`: at once), and delivered when every one of
+// those logs has its sink's verdict for it. Loop thread only.
 #ifndef SLUICE_ENRICH_ENRICH_STORED_H
 #define SLUICE_ENRICH_ENRICH_STORED_H
+
+#include "base/books.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,12 +14,19 @@
 struct enrich;
 struct room_waiter;
 
-// A mark for everything that was appended before. Marks rise.
-uint64_t enrich_mark(struct enrich *enrich);
-bool enrich_is_stored(const struct enrich *enrich, uint64_t mark);
+enum mark_level { MARK_STORED, MARK_DELIVERED, MARK_LEVELS };
+
+// A mark for everything of the signal that was appended before. Marks of one level and signal rise;
+// 0 and what was reached before stay reached.
+uint64_t enrich_mark(struct enrich *enrich, enum mark_level level, enum signal_kind signal);
+bool enrich_has_reached(const struct enrich *enrich, enum mark_level level, enum signal_kind signal,
+                        uint64_t mark);
+// Whether everything that an earlier agent left in the logs has its verdict.
+bool enrich_backlog_is_delivered(const struct enrich *enrich);
 // Makes every mark stored that can be, before it returns: for an agent that ends.
 void enrich_store_now(struct enrich *enrich);
-// Called (from the loop, once) when a further mark is stored; there must be one that is not.
+// Called (from the loop, once) when a further mark has been reached, or the backlog; there must be
+// something that has not.
 void enrich_wait_stored(struct enrich *enrich, struct room_waiter *waiter);
 // Safe where nothing waits.
 void enrich_wait_stored_cancel(struct enrich *enrich, struct room_waiter *waiter);

@@ -1,4 +1,4 @@
-// The marks that are not stored yet, the oldest first, and who waits for them.
+// The marks that have not reached their level yet, the oldest first, and who waits for them.
 //
 // Private to enrich. Loop thread only.
 #ifndef SLUICE_ENRICH_STORED_MARKS_H
@@ -6,6 +6,7 @@
 
 #include "base/books.h"
 #include "base/waiter_list.h"
+#include "enrich/enrich_stored.h"
 
 #include <stdint.h>
 
@@ -19,23 +20,30 @@ struct stored_mark {
     uint64_t upto[EXPORTER_MAX]; // the logs' positions
 };
 
-struct stored_log {
-    struct room_waiter waiter; // for its stored position
+// The marks of one level and signal.
+struct mark_row {
+    uint32_t logs; // bits: those that its records go to and that reach the level later
+    struct stored_mark marks[MARKS_MAX];
+    unsigned mark_count;
+    uint64_t given; // the last number
+    uint64_t done;  // marks up to this number have reached the level
+};
+
+struct marked_log {
+    struct room_waiter stored, settled; // for its positions
     struct spool_log *log;
     struct stored_marks *marks;
 };
 
 struct stored_marks {
-    struct stored_log logs[EXPORTER_MAX]; // those of level `node`
+    struct marked_log logs[EXPORTER_MAX];
     unsigned log_count;
-    struct stored_mark marks[MARKS_MAX];
-    unsigned mark_count;
-    uint64_t given; // the last number
-    uint64_t done;  // marks up to this number are stored
+    struct mark_row rows[MARK_LEVELS][SIGNAL_COUNT];
     struct waiter_list waiters, waking;
 };
 
-void stored_marks_add(struct stored_marks *marks, struct spool_log *log); // twice is once
+// A signal goes to this log. Twice is once.
+void stored_marks_add(struct stored_marks *marks, enum signal_kind signal, struct spool_log *log);
 void stored_marks_deinit(struct stored_marks *marks);
 
 #endif

@@ -6,6 +6,7 @@
 
 struct door;
 
+extern const struct door native_door;
 extern const struct door otlp_grpc_door;
 
 #endif

@@ -114,11 +114,15 @@ static void export_done(struct export *export)
 // Whether something is not stored yet.
 static bool answer_stored(struct otlp_work *work)
 {
-    struct export *export;
-    while ((export = work->unstored) && decoder_is_stored(work->config.decoder, export->mark)) {
-        work->unstored = export->next;
-        if (!work->unstored)
-            work->unstored_end = &work->unstored;
+    struct export **link = &work->unstored, *export;
+    while ((export = *link)) {
+        if (!decoder_is_stored(work->config.decoder, export->signal, export->mark)) {
+            link = &export->next;
+            continue;
+        }
+        *link = export->next;
+        if (!*link)
+            work->unstored_end = link;
         export_done(export);
     }
     return work->unstored != NULL;
@@ -133,25 +137,26 @@ static void stored_further(struct room_waiter *waiter)
 }
 
 // Replies now, or once what was appended is stored. Takes no part in peer->exports but for that.
-static void reply_stored(struct otlp_peer *peer, struct grpc_call *call, int outcome,
-                         const struct otlp_result *result)
+static void reply_stored(struct otlp_peer *peer, struct grpc_call *call, enum signal_kind signal,
+                         int outcome, const struct otlp_result *result)
 {
     struct otlp_work *work = peer->work;
     struct decoder *decoder = work->config.decoder;
-    uint64_t mark = outcome == 0 ? decoder_mark(decoder) : 0;
+    uint64_t mark = outcome == 0 ? decoder_mark(decoder, signal) : 0;
     struct export *export = NULL;
-    if (outcome == 0 && !decoder_is_stored(decoder, mark)) {
+    if (outcome == 0 && !decoder_is_stored(decoder, signal, mark)) {
         export = work->last ? NULL : calloc(1, sizeof *export);
         if (!export)
             decoder_store_now(decoder);
     }
-    if (outcome == 0 && !export && !decoder_is_stored(decoder, mark))
+    if (outcome == 0 && !export && !decoder_is_stored(decoder, signal, mark))
         outcome = -EIO;
     if (!export) {
         otlp_reply(call, outcome, result);
         return;
     }
-    *export = (struct export){.peer = peer, .call = call, .result = *result, .mark = mark};
+    *export = (struct export){
+        .peer = peer, .call = call, .signal = signal, .result = *result, .mark = mark};
     peer->exports++;
     *work->unstored_end = export;
     work->unstored_end = &export->next;
@@ -179,7 +184,7 @@ static bool lane_step(struct lane *lane)
     struct otlp_peer *peer = export->peer;
     if (peer) {
         peer->exports--;
-        reply_stored(peer, export->call, r, &result);
+        reply_stored(peer, export->call, export->signal, r, &result);
         peer->resume(peer->ctx);
     }
     lane_pop(lane);
@@ -231,7 +236,7 @@ static void export_called(void *ctx, struct grpc_call *call, const char *path, s
         postpone(peer, call, signal, progress);
         return;
     }
-    reply_stored(peer, call, r, &result);
+    reply_stored(peer, call, signal, r, &result);
     decode_otlp_free(progress);
 }
 

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct spool_log;
+
 struct log_sync {
     struct sync_thread *thread; // NULL: another level
     struct sync_request request;
@@ -25,5 +27,9 @@ struct log_sync {
     uint64_t stored; // every position before it is
     struct waiter_list waiters, waking;
 };
+
+void log_sync_init(struct spool_log *log, struct sync_thread *thread); // NULL: not level node
+void log_sync_deinit(struct spool_log *log); // syncs what stays for the next run
+void log_stored_update(struct spool_log *log);
 
 #endif

@@ -161,6 +161,7 @@ void pump_verdicts(void *ctx, const struct verdict *verdicts, size_t n)
     for (size_t i = 0; i < n; i++)
         verdict_take(log, &verdicts[i]);
     log->kicked = true;
+    log_settled_advance(log);
     if (log->waiting > 0)
         pump_schedule(log);
 }

@@ -135,6 +135,7 @@ void segment_start(struct segment *segment, const struct segment_identity *ident
     segment->synced = 0;
     segment->records = 0;
     segment->waiting_word = 0;
+    segment->first_pending = 0;
     segment->payload_end = SEGMENT_HEADER_SIZE + segment->capacity * SEGMENT_ENTRY_SIZE;
     segment->blob_start = segment->size;
     segment->last_resend = 0;
@@ -306,6 +307,14 @@ enum segment_verdict segment_verdict(const struct segment *segment, uint32_t slo
 {
     assert(slot < segment->entries);
     return entry_at(segment, slot)[ENTRY_VERDICT];
+}
+
+uint32_t segment_first_pending(struct segment *segment)
+{
+    assert(segment->pending > 0);
+    while (segment_verdict(segment, segment->first_pending) != SEGMENT_PENDING)
+        segment->first_pending++;
+    return segment->first_pending;
 }
 
 void segment_mark(struct segment *segment, uint32_t slot, enum segment_verdict verdict)

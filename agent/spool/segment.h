@@ -41,13 +41,14 @@ struct segment {
     uint32_t size;
     uint32_t capacity;
     struct segment_identity identity;
-    uint32_t seed;         // CRC of the header's identity
-    uint32_t entries;      // committed
-    uint32_t records;      // in them
-    uint32_t synced;       // entries known to be on the device, or of an earlier run
-    uint32_t pending;      // entries without a verdict
-    uint32_t waiting;      // of these, how many the exporter does not have
-    uint32_t waiting_word; // no bit is set in a word before this one
+    uint32_t seed;          // CRC of the header's identity
+    uint32_t entries;       // committed
+    uint32_t records;       // in them
+    uint32_t synced;        // entries known to be on the device, or of an earlier run
+    uint32_t pending;       // entries without a verdict
+    uint32_t first_pending; // no entry before this slot is
+    uint32_t waiting;       // of these, how many the exporter does not have
+    uint32_t waiting_word;  // no bit is set in a word before this one
     uint32_t payload_end;
     uint32_t blob_start;     // blobs grow down from the end to here
     uint32_t last_resend;    // offset of the blob of the last entry that has one; 0: none yet
@@ -100,6 +101,8 @@ uint32_t segment_append(struct segment *segment, uint32_t size, const struct spo
 void segment_parcel(const struct segment *segment, uint32_t slot, struct parcel *parcel);
 uint32_t segment_records(const struct segment *segment, uint32_t slot);
 enum segment_verdict segment_verdict(const struct segment *segment, uint32_t slot);
+// The first slot without a verdict. There must be one.
+uint32_t segment_first_pending(struct segment *segment);
 // A final verdict for a pending entry that is not waiting.
 void segment_mark(struct segment *segment, uint32_t slot, enum segment_verdict verdict);
 

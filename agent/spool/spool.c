@@ -88,6 +88,7 @@ int spool_log_new(struct spool_log **out, const struct spool_config *config)
     log->trim.expired = trim_expired;
     log->retry.expired = log_retry;
     pump_init(log);
+    log_settled_init(log);
     r = log_open(log, config);
     log_sync_init(log, r == 0 && config->level == SPOOL_NODE ? config->sync : NULL);
     if (r == 0)
@@ -120,6 +121,7 @@ void spool_log_free(struct spool_log *log)
     assert(log->pending == log->waiting); // the exporter points into nothing
     pump_deinit(log);
     log_sync_deinit(log);
+    log_settled_deinit(log);
     loop_timer_stop(&log->trim);
     loop_timer_stop(&log->retry);
     for (uint32_t i = 0; i < log->live_count; i++) {

@@ -6,6 +6,7 @@
 #include "base/waiter_list.h"
 #include "deliver/exporter.h"
 #include "spool/backlog.h"
+#include "spool/log_settled.h"
 #include "spool/log_sync.h"
 #include "spool/segment.h"
 #include "spool/spool.h"
@@ -65,6 +66,7 @@ struct spool_log {
     void *drained_ctx;
 
     struct log_sync sync;
+    struct log_settled settled;
     struct waiter_list waiters;
     struct waiter_list waking; // taken off waiters, about to be called
 };
@@ -89,11 +91,6 @@ void log_settle(struct spool_log *log, uint32_t index);
 void log_emptied(struct spool_log *log);
 // spool.c: what the timer does; returns every segment that holds nothing to the system.
 void log_trim(struct spool_log *log);
-
-// stored.c
-void log_sync_init(struct spool_log *log, struct sync_thread *thread); // NULL: not level node
-void log_sync_deinit(struct spool_log *log); // syncs what stays for the next run
-void log_stored_update(struct spool_log *log);
 
 // pump.c
 void pump_init(struct spool_log *log);

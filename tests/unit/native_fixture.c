@@ -1,6 +1,7 @@
 // The connection, and the rooms behind it as the tests script them.
 #include "native_fixture.h"
 
+#include "base/clock.h"
 #include "enrich/enrich_stored.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@ struct behind behind;
 
 Sluice__Native__AckLevel asked; // by the next greeting
 bool resent;                    // the next runs say so
+int run_level;                  // that the next runs ask for themselves; -1: none
 
 int decode_resource_run(struct decoder *by, const struct resource_run *run, uint32_t *records,
                         uint32_t *rejected)
@@ -48,17 +50,34 @@ void enrich_duplicate(struct enrich *enrich, enum signal_kind signal, uint32_t r
     behind.duplicates += records;
 }
 
-uint64_t enrich_mark(struct enrich *enrich)
+uint64_t enrich_mark(struct enrich *enrich, enum mark_level level, enum signal_kind signal)
 {
     (void)enrich;
-    return behind.mark;
+    assert_int_equal(signal, SIGNAL_SPANS);
+    return level == MARK_STORED ? behind.mark : behind.delivered_mark;
 }
 
-bool enrich_is_stored(const struct enrich *enrich, uint64_t mark)
+bool enrich_has_reached(const struct enrich *enrich, enum mark_level level, enum signal_kind signal,
+                        uint64_t mark)
 {
     (void)enrich;
-    return mark <= behind.stored;
+    (void)signal;
+    return mark <= (level == MARK_STORED ? behind.stored : behind.delivered);
 }
+
+bool enrich_backlog_is_delivered(const struct enrich *enrich)
+{
+    (void)enrich;
+    return !behind.backlog;
+}
+
+static uint64_t now(struct clock *clock)
+{
+    (void)clock;
+    return behind.now_ns;
+}
+
+static struct clock fixture_clock = {now, now};
 
 // --- a connection
 
@@ -75,8 +94,11 @@ int set_up(void **unused)
     memset(&state, 0, sizeof state);
     asked = SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_NONE;
     resent = false;
-    decoder.config = (struct decoder_config){
-        .max_message = (size_t)16 << 20, .agent_id = agent_id, .agent_version = "0.1.0"};
+    run_level = -1;
+    decoder.config = (struct decoder_config){.clock = &fixture_clock,
+                                             .max_message = (size_t)16 << 20,
+                                             .agent_id = agent_id,
+                                             .agent_version = "0.1.0"};
     input_size = 0;
     return 0;
 }
@@ -133,6 +155,10 @@ void put_records(uint64_t first, uint32_t count)
     records.first_sequence = first;
     records.count = count;
     records.resend = resent;
+    if (run_level >= 0) {
+        records.ack_level_override_case = SLUICE__NATIVE__RECORDS__ACK_LEVEL_OVERRIDE_ACK_LEVEL;
+        records.ack_level = (Sluice__Native__AckLevel)run_level;
+    }
     records.payload_case = SLUICE__NATIVE__RECORDS__PAYLOAD_SPANS;
     records.spans = &spans;
     put_packed(SLUICE__NATIVE__FRAME__BODY_RECORDS, &records);

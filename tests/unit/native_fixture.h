@@ -3,6 +3,7 @@
 #ifndef SLUICE_TESTS_NATIVE_FIXTURE_H
 #define SLUICE_TESTS_NATIVE_FIXTURE_H
 
+#include "decode/decode_native.h"
 #include "decode/decoder.h"
 #include "decode/otlp.h"
 #include "decode/stream_window.h"
@@ -33,10 +34,14 @@ struct behind {
     enum signal_kind reject_signal;
     uint64_t duplicates;
     uint64_t mark, stored; // level node: the mark of what comes, and up to which it is stored
+    uint64_t delivered_mark, delivered; // likewise, for the sinks' verdicts
+    bool backlog;                       // of an earlier agent: something is left
+    uint64_t now_ns;                    // the clock
 };
 extern struct behind behind;
 extern Sluice__Native__AckLevel asked; // by the next greeting
 extern bool resent;                    // the next runs say so
+extern int run_level;                  // that the next runs ask for themselves; -1: none
 extern const uint8_t agent_id[16];
 extern struct decoder decoder;
 extern struct native_state state;

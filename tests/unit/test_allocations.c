@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/loop.h"
-#include "decode/decode.h"
+#include "decode/decode_native.h"
 #include "decode/decode_otlp.h"
 #include "deliver/exporter.h"
 #include "enrich/enrich.h"

@@ -1,4 +1,5 @@
 // The session in docs/PROTOCOL.md, run against the agent's decoder: what a third party builds from.
+#include "decode/decode_native.h"
 #include "decode/decoder.h"
 #include "decode/otlp.h"
 #include "decode/stream_window.h"

@@ -1,6 +1,11 @@
 // Receipts of the native dialect, and runs that are sent again.
 #include "native_fixture.h"
 
+#define LEVEL_NONE SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_NONE
+#define LEVEL_RECEIVED SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_RECEIVED
+#define LEVEL_STORED SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED
+#define LEVEL_DELIVERED SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_DELIVERED
+
 static void assert_receipt(uint64_t sequence, Sluice__Native__AckLevel level)
 {
     Sluice__Native__Frame *frame = answer();
@@ -28,15 +33,15 @@ static void assert_granted(Sluice__Native__AckLevel level)
 static void receipts_are_cumulative_and_never_early(void **unused)
 {
     (void)unused;
-    asked = SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED;
+    asked = LEVEL_STORED;
     put_greeting();
     assert_int_equal(offer(), DECODE_MORE);
-    assert_granted(SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED);
+    assert_granted(LEVEL_STORED);
     assert_null(answer());
     put_records(1, 4);
     put_records(5, 2);
     assert_int_equal(offer(), DECODE_MORE);
-    assert_receipt(6, SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED);
+    assert_receipt(6, LEVEL_STORED);
     assert_null(answer());
     behind.answer = DECODE_OVERLOADED;
     put_records(7, 1);
@@ -44,23 +49,17 @@ static void receipts_are_cumulative_and_never_early(void **unused)
     assert_null(answer());
     behind.answer = 0;
     assert_int_equal(offer(), DECODE_MORE);
-    assert_receipt(7, SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED);
+    assert_receipt(7, LEVEL_STORED);
 }
 
-static void no_more_is_granted_than_there_is(void **unused)
+static void what_was_not_asked_for_is_not_granted(void **unused)
 {
     (void)unused;
-    asked = SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_DELIVERED;
-    put_greeting();
-    assert_int_equal(offer(), DECODE_MORE);
-    assert_granted(SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED);
-    tear_down(NULL);
-    set_up(NULL);
-    asked = SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_NONE;
+    asked = LEVEL_NONE;
     put_greeting();
     put_records(1, 1);
     assert_int_equal(offer(), DECODE_MORE);
-    assert_granted(SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_NONE);
+    assert_granted(LEVEL_NONE);
     assert_null(answer());
 }
 
@@ -74,13 +73,13 @@ static void a_run_that_is_here_already_is_not_kept_again(void **unused)
     assert_int_equal(offer(), DECODE_MORE);
     native_state_deinit(&state);
     memset(&state, 0, sizeof state);
-    asked = SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED;
+    asked = LEVEL_STORED;
     put_greeting();
     resent = true;
     put_records(5, 2); // here
     assert_int_equal(offer(), DECODE_MORE);
-    assert_granted(SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED);
-    assert_receipt(6, SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED);
+    assert_granted(LEVEL_STORED);
+    assert_receipt(6, LEVEL_STORED);
     assert_int_equal(behind.runs, 2);
     assert_int_equal(behind.duplicates, 2);
     put_records(6, 3); // in part: kept whole, its ids are the same
@@ -123,7 +122,7 @@ static void greet(Sluice__Native__AckLevel level)
 static void a_receipt_waits_until_its_records_are_stored(void **unused)
 {
     (void)unused;
-    greet(SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED);
+    greet(LEVEL_STORED);
     for (unsigned i = 1; i <= 6; i++) { // more than the connection keeps marks apart
         behind.mark = i;
         put_records(i, 1);
@@ -133,45 +132,148 @@ static void a_receipt_waits_until_its_records_are_stored(void **unused)
     assert_true(decode_native_answers(&decoder, &state));
     behind.stored = 2;
     assert_true(decode_native_answers(&decoder, &state));
-    assert_receipt(2, SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED);
+    assert_receipt(2, LEVEL_STORED);
     assert_null(answer());
     behind.stored = 4; // the fourth waits with the last
     assert_true(decode_native_answers(&decoder, &state));
-    assert_receipt(3, SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED);
+    assert_receipt(3, LEVEL_STORED);
     behind.stored = 6;
     assert_false(decode_native_answers(&decoder, &state));
-    assert_receipt(6, SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED);
+    assert_receipt(6, LEVEL_STORED);
     assert_null(answer());
 }
 
 static void level_received_waits_for_nothing(void **unused)
 {
     (void)unused;
-    greet(SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_RECEIVED);
+    greet(LEVEL_RECEIVED);
     behind.mark = 1;
     put_records(1, 2);
     assert_int_equal(offer(), DECODE_MORE);
-    assert_receipt(2, SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_RECEIVED);
+    assert_receipt(2, LEVEL_RECEIVED);
     assert_false(decode_native_answers(&decoder, &state));
 }
 
 static void a_flush_says_the_level_that_it_asked_for(void **unused)
 {
     (void)unused;
-    greet(SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_NONE);
+    greet(LEVEL_NONE);
     behind.mark = 1;
     put_records(1, 2);
-    put_flush_of(1, SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_NONE);
+    put_flush_of(1, LEVEL_NONE);
     assert_int_equal(offer(), DECODE_MORE);
-    assert_flushed_at(1, SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_RECEIVED);
-    put_flush_of(2, SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED);
-    put_flush_of(3, SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_NONE); // waits with the one before
+    assert_flushed_at(1, LEVEL_RECEIVED);
+    put_flush_of(2, LEVEL_STORED);
+    put_flush_of(3, LEVEL_NONE); // waits with the one before
     assert_int_equal(offer(), DECODE_MORE);
     assert_null(answer());
     assert_true(decode_native_answers(&decoder, &state));
     behind.stored = 1;
     assert_false(decode_native_answers(&decoder, &state));
-    assert_flushed_at(3, SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_STORED);
+    assert_flushed_at(3, LEVEL_STORED);
+    assert_null(answer());
+}
+
+static void a_delivered_receipt_waits_for_the_sinks(void **unused)
+{
+    (void)unused;
+    greet(LEVEL_DELIVERED);
+    behind.mark = 1; // never stored: a verdict is more
+    for (unsigned i = 1; i <= 2; i++) {
+        behind.delivered_mark = i;
+        put_records(i, 1);
+        assert_int_equal(offer(), DECODE_MORE);
+    }
+    assert_null(answer());
+    behind.delivered = 1;
+    assert_true(decode_native_answers(&decoder, &state));
+    assert_receipt(1, LEVEL_DELIVERED);
+    behind.delivered = 2;
+    assert_false(decode_native_answers(&decoder, &state));
+    assert_receipt(2, LEVEL_DELIVERED);
+    assert_null(answer());
+}
+
+// Each run has its receipt at its own level; what comes behind waits for it.
+static void a_run_may_ask_for_another_level(void **unused)
+{
+    (void)unused;
+    greet(LEVEL_RECEIVED);
+    behind.delivered_mark = behind.mark = 1;
+    put_records(1, 1);
+    run_level = LEVEL_DELIVERED;
+    put_records(2, 1);
+    run_level = -1;
+    put_records(3, 1);
+    run_level = LEVEL_NONE;
+    put_records(4, 1);
+    assert_int_equal(offer(), DECODE_MORE);
+    assert_receipt(1, LEVEL_RECEIVED);
+    assert_null(answer());
+    behind.delivered = 1;
+    assert_false(decode_native_answers(&decoder, &state));
+    assert_receipt(2, LEVEL_DELIVERED);
+    assert_receipt(3, LEVEL_RECEIVED);
+    assert_null(answer());
+}
+
+static void put_flush_until(uint64_t token, Sluice__Native__AckLevel level, uint32_t ms)
+{
+    Sluice__Native__Flush flush = SLUICE__NATIVE__FLUSH__INIT;
+    flush.token = token;
+    flush.level = level;
+    flush.deadline_ms = ms;
+    put_packed(SLUICE__NATIVE__FRAME__BODY_FLUSH, &flush);
+}
+
+#define MS 1000000u
+
+static void at_its_deadline_a_flush_says_what_was_reached(void **unused)
+{
+    (void)unused;
+    greet(LEVEL_NONE);
+    behind.now_ns = 5 * MS;
+    behind.mark = behind.delivered_mark = 1;
+    put_records(1, 2);
+    put_flush_until(1, LEVEL_DELIVERED, 10);
+    put_flush_until(2, LEVEL_DELIVERED, 20);
+    put_flush_until(3, LEVEL_DELIVERED, 0);
+    assert_int_equal(offer(), DECODE_MORE);
+    assert_null(answer());
+    assert_int_equal(decode_native_deadline(&state), 15 * MS);
+    behind.now_ns = 15 * MS - 1;
+    assert_true(decode_native_answers(&decoder, &state));
+    assert_null(answer());
+    behind.now_ns = 15 * MS;
+    assert_true(decode_native_answers(&decoder, &state));
+    assert_flushed_at(1, LEVEL_RECEIVED);
+    assert_int_equal(decode_native_deadline(&state), 25 * MS);
+    behind.stored = 1;
+    behind.now_ns = 30 * MS;
+    assert_true(decode_native_answers(&decoder, &state));
+    assert_flushed_at(2, LEVEL_STORED);
+    assert_int_equal(decode_native_deadline(&state), 0); // the third waits for as long as it takes
+    assert_null(answer());
+    behind.delivered = 1;
+    assert_false(decode_native_answers(&decoder, &state));
+    assert_flushed_at(3, LEVEL_DELIVERED);
+}
+
+// More than are kept apart: the last answers for those that it stands for, at the earliest
+// deadline.
+static void many_flushes_wait_together(void **unused)
+{
+    (void)unused;
+    greet(LEVEL_NONE);
+    behind.mark = 1;
+    put_records(1, 1);
+    for (unsigned i = 1; i <= 6; i++)
+        put_flush_until(i, LEVEL_STORED, 100 - 10 * i);
+    assert_int_equal(offer(), DECODE_MORE);
+    assert_int_equal(decode_native_deadline(&state), 40 * MS);
+    behind.now_ns = 40 * MS;
+    assert_false(decode_native_answers(&decoder, &state));
+    assert_flushed_at(6, LEVEL_RECEIVED);
     assert_null(answer());
 }
 
@@ -179,11 +281,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(receipts_are_cumulative_and_never_early),
-        CASE(no_more_is_granted_than_there_is),
+        CASE(what_was_not_asked_for_is_not_granted),
         CASE(a_run_that_is_here_already_is_not_kept_again),
         CASE(a_receipt_waits_until_its_records_are_stored),
         CASE(level_received_waits_for_nothing),
         CASE(a_flush_says_the_level_that_it_asked_for),
+        CASE(a_delivered_receipt_waits_for_the_sinks),
+        CASE(a_run_may_ask_for_another_level),
+        CASE(at_its_deadline_a_flush_says_what_was_reached),
+        CASE(many_flushes_wait_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
