@@ -54,9 +54,11 @@ stop_server() {
     rm -f "$folder/pid"
 }
 
-# signal_server FOLDER NAME: sends one signal; fails when the server is not running.
+# signal_server FOLDER NAME: sends one signal; fails when the server is not running. After KILL it is
+# gone: a start right behind would else find it running.
 signal_server() {
     local pid
     pid=$(server_pid "$1") || return 1
     kill "-$2" "$pid"
+    while [ "$2" = KILL ] && server_pid "$1" >/dev/null; do sleep 0.02; done
 }
