@@ -46,10 +46,12 @@ def measure(options, socket, pid, delivered):
     return {"cpu_us": (after - cpu) * 1e6 / options.records, "rate": options.records / seconds, "peak_mib": peak / 1024}
 
 
-def run_agent(options, topic, mode="ecs"):
+def run_agent(options, topic, mode="ecs", durability="memory"):
     folder = tempfile.mkdtemp(prefix="sluice-bench-")
+    spool = "" if durability == "memory" else f"path: {folder}/spool, "
     agent = Agent(f"{options.build}/agent/sluice", folder, f"""
 max_delay: 20ms
+spool: {{{spool}durability: {durability}}}
 service: {{name: bench}}
 exporters:
   kafka: {{type: kafka, brokers: "{options.brokers}", topic: {topic}, mode: {mode}, when_full: block,
@@ -109,9 +111,10 @@ def table(results):
     for name, rounds in results.items():
         middle = {key: statistics.median(r[key] for r in rounds) for key in rounds[0]}
         print(f"| {name} | {middle['cpu_us']:.2f} | {middle['rate']:,.0f} | {middle['peak_mib']:.1f} |")
-    for other in list(results)[1:]:
-        ratios = [a["cpu_us"] / b["cpu_us"] for a, b in zip(results["sluice"], results[other])]
-        print(f"\nCPU of sluice / {other}: median {statistics.median(ratios):.2f}"
+    pairs = [("sluice", other) for other in results if "relay" in other or "lines" in other]
+    for one, other in pairs + [("sluice, process", "sluice"), ("sluice, node", "sluice")]:
+        ratios = [a["cpu_us"] / b["cpu_us"] for a, b in zip(results[one], results[other])]
+        print(f"\nCPU of {one} / {other}: median {statistics.median(ratios):.2f}"
               f" (min {min(ratios):.2f}, max {max(ratios):.2f} of {len(ratios)} rounds)")
 
 
@@ -125,10 +128,11 @@ def main():
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="sluice-bench-documents-")
     documents = os.path.join(folder, "documents.ndjson")
-    results = {"sluice": [], "sluice, mode lines": [], "raw relay": [], "twin relay": []}
+    results = {"sluice": [], "sluice, mode lines": [], "raw relay": [], "twin relay": [], "sluice, process": [],
+               "sluice, node": []}
     try:
         for turn in range(options.rounds):
-            topics = [f"bench-{os.getpid()}-{turn}-{k}" for k in range(4)]
+            topics = [f"bench-{os.getpid()}-{turn}-{k}" for k in range(6)]
             for topic in topics:
                 create(options.brokers, topic)
             results["sluice"].append(run_agent(options, topics[0]))
@@ -137,6 +141,8 @@ def main():
                 print(f"{options.records:,} lines of {options.bytes} bytes become documents of {size:.0f} bytes;"
                       f" {options.rounds} rounds\n")
             results["sluice, mode lines"].append(run_agent(options, topics[3], "lines"))
+            results["sluice, process"].append(run_agent(options, topics[4], durability="process"))
+            results["sluice, node"].append(run_agent(options, topics[5], durability="node"))
             results["raw relay"].append(run_relay(options, topics[1]))
             results["twin relay"].append(run_relay(options, topics[2], documents))
         table(results)
