@@ -110,6 +110,7 @@ int agent_start_spool(struct agent *agent)
                             : each >= LARGE_LOG ? LARGE_SEGMENT
                                                 : 0,
             .max_bytes = files ? each : share - memory_segment(share), // one is the log's slack
+            .catch_up_rate = agent->settings->exporters[i].catch_up_rate,
             .when_full = when_full(agent->settings->exporters[i].when_full),
             .loop = agent->loop,
             .clock = agent->clock,

@@ -22,8 +22,9 @@ struct setting_map {
 
 struct exporter_settings {
     char *name;
-    char *type;      // kafka, otlp
-    char *when_full; // auto, block, shed
+    char *type;             // kafka, otlp
+    char *when_full;        // auto, block, shed
+    uint64_t catch_up_rate; // bytes a second; 0: unbounded
     // kafka
     char *brokers;                 // host:port, …
     char *topic;                   // may hold {ECS path}

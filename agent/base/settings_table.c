@@ -122,6 +122,12 @@ const struct setting_row setting_rows[] = {
      .allowed = "auto|block|shed",
      .help = "What a full log does with one more record: `block` pauses the writer, `shed` drops "
              "this exporter's copy and counts it, `auto` does as the dialect asks."},
+    {"catch_up_rate", EXPORTER(catch_up_rate), .type = SETTING_BYTES, .fallback = "32MiB",
+     .max = GIB(8),
+     .help =
+         "How many bytes a second of a backlog (after an outage or a start) are sent above what "
+         "comes live, the oldest first, so that recovery does not flood the sink; 0B for as "
+         "fast as it takes them. Not when the agent ends."},
     {"brokers", EXPORTER(brokers), .type = SETTING_TEXT, .fallback = "127.0.0.1:9092",
      .only = "kafka", .rule = rule_brokers, .help = "Bootstrap brokers."},
     {"topic", EXPORTER(topic), .type = SETTING_TEXT, .fallback = "logs", .only = "kafka",

@@ -4,6 +4,7 @@
 // keeps a pointer into a segment across a call of the exporter, and a verdict never offers by
 // itself: it schedules the pump. An exporter that is being freed and gives its parcels back is
 // therefore never offered them again.
+#include "base/clock.h"
 #include "base/error.h"
 #include "deliver/dead_letters.h"
 #include "spool/spool_log.h"
@@ -11,7 +12,7 @@
 #define CONTAINER_OF(pointer, type, member)                                                        \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
-enum pump_stop { PUMP_EMPTY, PUMP_FULL, PUMP_BUSY };
+enum pump_stop { PUMP_EMPTY, PUMP_FULL, PUMP_BUSY, PUMP_PACED };
 
 static void pump_schedule(struct spool_log *log)
 {
@@ -30,7 +31,28 @@ static struct segment *first_waiting(struct spool_log *log)
     return log->live[log->waiting_live];
 }
 
-static enum pump_stop offer_all(struct spool_log *log)
+// False: the backlog has had what its rate allows for now; wait_ns is set.
+static bool pace(struct spool_log *log, size_t bytes, uint64_t *wait_ns)
+{
+    struct catch_up *bucket = &log->catch_up;
+    if (log->draining || catch_up_take(bucket, bytes))
+        return true;
+    catch_up_fill(bucket, clock_monotonic(log->clock));
+    if (catch_up_take(bucket, bytes))
+        return true;
+    *wait_ns = catch_up_wait(bucket, bytes);
+    return false;
+}
+
+static void put_back(struct spool_log *log, struct segment *segment, uint32_t slot)
+{
+    // Not taken, so without a verdict, so its segment is still there.
+    assert(segment_verdict(segment, slot) == SEGMENT_PENDING);
+    segment_set_waiting(segment, slot);
+    log->waiting++;
+}
+
+static enum pump_stop offer_all(struct spool_log *log, uint64_t *wait_ns)
 {
     for (size_t offered = 0; offered < PUMP_TURN; offered++) {
         if (backlog_left(&log->backlog) > 0) {
@@ -44,13 +66,15 @@ static enum pump_stop offer_all(struct spool_log *log)
         log->waiting--;
         struct parcel parcel;
         segment_parcel(segment, slot, &parcel);
+        if (!pace(log, parcel.payload.size, wait_ns)) {
+            put_back(log, segment, slot);
+            return PUMP_PACED;
+        }
         log->kicked = false;
         int r = log->exporter->ops->offer(log->exporter, &parcel);
         if (r == EXPORTER_FULL) {
-            // Not taken, so without a verdict, so its segment is still there.
-            assert(segment_verdict(segment, slot) == SEGMENT_PENDING);
-            segment_set_waiting(segment, slot);
-            log->waiting++;
+            catch_up_give_back(&log->catch_up, parcel.payload.size);
+            put_back(log, segment, slot);
             return PUMP_FULL;
         }
         assert(r == 0);
@@ -64,16 +88,18 @@ static void pump_run(struct spool_log *log)
     assert(log->magic == SPOOL_LOG_MAGIC);
     assert(!log->pumping);
     log->pumping = true;
-    enum pump_stop stop = offer_all(log);
+    uint64_t wait_ns = 0;
+    enum pump_stop stop = offer_all(log, &wait_ns);
     if (stop != PUMP_BUSY && log->unflushed) {
         log->unflushed = false;
         log->exporter->ops->flush(log->exporter, log->draining);
     }
     log->pumping = false;
+    catch_up_settle(&log->catch_up);
     // Through a timer, not deferred: deferred work runs before the loop looks at its sockets again.
     bool more = log->waiting > 0 || backlog_left(&log->backlog) > 0;
     if (more && (stop != PUMP_FULL || log->kicked) &&
-        loop_timer_start(log->loop, &log->resume, 0) < 0)
+        loop_timer_start(log->loop, &log->resume, wait_ns) < 0)
         loop_defer(log->loop, &log->pump);
 }
 

@@ -84,6 +84,8 @@ int spool_log_new(struct spool_log **out, const struct spool_config *config)
     snprintf(log->name, sizeof log->name, "%s", config->name ? config->name : "");
     log->segment_size = size;
     log->payload_max = segment_payload_max(size);
+    catch_up_init(&log->catch_up, config->catch_up_rate, SEGMENT_SIZE_MAX,
+                  clock_monotonic(config->clock));
     log->limit = limit;
     log->trim.expired = trim_expired;
     log->retry.expired = log_retry;
@@ -236,6 +238,7 @@ void spool_commit(struct spool_log *log, size_t size, const struct spool_entry *
     struct segment *active = log_active(log);
     segment_append(active, (uint32_t)size, entry);
     log->slot_capacity = 0;
+    catch_up_live(&log->catch_up, size);
     log->position++;
     log->record += entry->records;
     log->pending++;

@@ -35,6 +35,7 @@ struct spool_config {
     size_t segment_size; // bytes, a power of two, SPOOL_SEGMENT_MIN to _MAX; 0: 1 MiB
     uint64_t max_bytes;  // of all its segments, at least two; what was admitted may need one more
     enum spool_when_full when_full;
+    uint64_t catch_up_rate; // bytes a second above live traffic for a backlog; 0: unbounded
     struct loop *loop;
     struct clock *clock;
     struct exporter *exporter;         // started by spool_log_new; not owned

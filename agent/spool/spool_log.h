@@ -6,6 +6,7 @@
 #include "base/waiter_list.h"
 #include "deliver/exporter.h"
 #include "spool/backlog.h"
+#include "spool/catch_up.h"
 #include "spool/log_settled.h"
 #include "spool/log_sync.h"
 #include "spool/segment.h"
@@ -62,6 +63,7 @@ struct spool_log {
     bool kicked;    // the exporter has answered since the last offer
     bool unflushed; // something was offered since the last flush
     bool draining;
+    struct catch_up catch_up;
     void (*drained)(void *ctx); // to be called when the log is empty; NULL afterwards
     void *drained_ctx;
 
