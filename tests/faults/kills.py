@@ -1,6 +1,7 @@
 """SIGKILL of the agent, of the broker, of both, of peers, while records with receipts flow: none of them is lost.
 
-    kills.py --agent PATH [--kills N] [--brokers N] [--both N] [--peers N] [--seed N] [--durability process|node]
+    kills.py --agent PATH [--kills N] [--brokers N] [--both N] [--peers N] [--seed N] [--pace S]
+             [--durability process|node]
 
 Writers speak OTLP (the reply to an Export is the receipt), native (STORED receipts; what has none is sent again, with
 the same sequences) and lines (no receipts: only counted). What has a receipt must be in Kafka in the end, whatever was
@@ -186,7 +187,7 @@ def schedule(options, chance):
 
 def perform(options, stage):
     chance = random.Random(options.seed)
-    writers = [kind(f"{kind.__name__}-{i}", stage.agent.socket)
+    writers = [kind(f"{kind.__name__}-{i}", stage.agent.socket, options.pace)
                for kind, count in ((OtlpWriter, 2), (NativeWriter, 2), (LineWriter, 1)) for i in range(count)]
     for writer in writers:
         writer.start()
@@ -218,6 +219,7 @@ def main():
     parser.add_argument("--both", type=int, default=1)
     parser.add_argument("--peers", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pace", type=float, default=0.02, help="seconds between a writer's runs")
     parser.add_argument("--durability", default="process")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="sluice-kills-")

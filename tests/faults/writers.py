@@ -13,7 +13,6 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service
 from opentelemetry.proto.logs.v1 import logs_pb2
 
 RUN = 20  # records a request or frame
-PACE_SECONDS = 0.02  # between two of them
 RETRY_SECONDS = 0.01
 WINDOW = 50  # native frames without a receipt
 PREAMBLE = b"\xc1SL\x01"
@@ -77,9 +76,10 @@ def fill(records, label, first):
 class Writer(threading.Thread):
     """Writes records 0, 1, 2 … until it is told to stop, whatever becomes of the agent."""
 
-    def __init__(self, label, path):
+    def __init__(self, label, path, pace):
         super().__init__(daemon=True)
         self.label, self.path = label, path
+        self.pace = pace  # seconds between two runs
         self.sent = 0  # records that were written, in part at least
         self.promised = set()  # of these, first records of runs with a receipt
         self.resent = set()  # first records of runs whose ids are the agent's, sent again: may be there twice
@@ -122,14 +122,14 @@ class OtlpWriter(Writer):
                     return
                 assert not reply.partial_success.rejected_log_records, reply
                 self.promised.add(first)
-                self.stopping.wait(PACE_SECONDS)
+                self.stopping.wait(self.pace)
 
 
 class NativeWriter(Writer):
     """Keeps every run until its receipt, and sends it again, with the same sequences, on the next connection."""
 
-    def __init__(self, label, path):
-        super().__init__(label, path)
+    def __init__(self, label, path, pace):
+        super().__init__(label, path, pace)
         self.stream = os.urandom(8)
         self.unconfirmed = collections.OrderedDict()  # first record: its ResourceLogs
 
@@ -174,7 +174,7 @@ class NativeWriter(Writer):
                 pass  # it was killed
 
     def speak(self, connection):
-        connection.settimeout(PACE_SECONDS)
+        connection.settimeout(self.pace)
         data, next_run = b"", 0
         while not self.stopping.is_set() or self.unconfirmed:
             try:
@@ -185,11 +185,11 @@ class NativeWriter(Writer):
             except TimeoutError:
                 pass
             if time.monotonic() >= next_run and len(self.unconfirmed) < WINDOW and not self.stopping.is_set():
-                next_run = time.monotonic() + PACE_SECONDS
+                next_run = time.monotonic() + self.pace
                 run = self.run_frame(self.make_run(), again=False)
                 connection.settimeout(None)  # a full log stops it here
                 connection.sendall(run)
-                connection.settimeout(PACE_SECONDS)
+                connection.settimeout(self.pace)
 
 
 class LineWriter(Writer):
@@ -204,7 +204,7 @@ class LineWriter(Writer):
                              for n in range(self.sent, self.sent + RUN // 2)]
                     self.sent += RUN // 2
                     connection.sendall("".join(line + "\n" for line in lines).encode())
-                    self.stopping.wait(PACE_SECONDS)
+                    self.stopping.wait(self.pace)
             except OSError:
                 pass
 
