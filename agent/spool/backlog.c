@@ -130,6 +130,7 @@ int backlog_open(struct spool_log *log, const char *folder)
     qsort(backlog->items, backlog->count, sizeof *backlog->items, by_generation);
     log->position = (uint64_t)backlog->count * POSITIONS_EACH;
     log->book->backlog_segments = backlog->count;
+    log_gauge(log);
     return 0;
 }
 
@@ -199,6 +200,7 @@ bool backlog_refill(struct spool_log *log)
         size_t index = backlog->next++;
         load(log, &backlog->items[index], index);
         log->book->backlog_segments = backlog_left(backlog);
+        log_gauge(log);
     }
     if (log_is_empty(log))
         log_emptied(log);

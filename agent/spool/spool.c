@@ -151,13 +151,6 @@ static struct segment *log_active(const struct spool_log *log)
     return log->live_count > 0 ? log->live[log->live_count - 1] : NULL;
 }
 
-static void gauge_update(struct spool_log *log)
-{
-    const struct segment *active = log_active(log);
-    uint64_t in_use = log->live_count - (active && active->entries == 0 ? 1u : 0u);
-    log->book->held_bytes = in_use * log->segment_size;
-}
-
 static void log_start_segment(struct spool_log *log, struct segment *segment)
 {
     struct segment_identity identity = {
@@ -176,6 +169,13 @@ static void log_start_segment(struct spool_log *log, struct segment *segment)
 static uint64_t log_used(const struct spool_log *log)
 {
     return log->live_count + backlog_left(&log->backlog);
+}
+
+void log_gauge(struct spool_log *log)
+{
+    const struct segment *active = log_active(log);
+    uint64_t in_use = log_used(log) - (active && active->entries == 0 ? 1u : 0u);
+    log->book->held_bytes = in_use * log->segment_size;
 }
 
 // Puts a fresh segment on the free list. False: the log is in trouble; it says so once, and tries
@@ -209,7 +209,7 @@ static int log_open_segment(struct spool_log *log)
     segment->next = NULL;
     log_start_segment(log, segment);
     log->live[log->live_count++] = segment;
-    gauge_update(log);
+    log_gauge(log);
     return 0;
 }
 
@@ -246,7 +246,7 @@ void spool_commit(struct spool_log *log, size_t size, const struct spool_entry *
     log->book->routed += entry->records;
     log->book->held += entry->records;
     if (active->entries == 1)
-        gauge_update(log);
+        log_gauge(log);
     if (log->sync.thread)
         loop_defer(log->loop, &log->sync.ask);
     loop_defer(log->loop, &log->pump);
@@ -293,7 +293,7 @@ void log_settle(struct spool_log *log, uint32_t index)
             log->backlog.live--;
         log_put_away(log, segment);
     }
-    gauge_update(log);
+    log_gauge(log);
     log_stored_update(log);
     if (log_used(log) <= log->limit)
         pump_wake(log);
@@ -320,7 +320,7 @@ void log_trim(struct spool_log *log)
         log->live_count--;
         segment_remove(active, log->store);
     }
-    gauge_update(log);
+    log_gauge(log);
 }
 
 // Traffic that goes on keeps its segments; once it has stopped for a while, all go back.

@@ -89,6 +89,8 @@ static inline bool log_is_empty(const struct spool_log *log)
 }
 // spool.c: the last verdict in live[index] has come; recycles it where it may be.
 void log_settle(struct spool_log *log, uint32_t index);
+// spool.c: keeps the book of the bytes of segments in use, those included that are not read yet.
+void log_gauge(struct spool_log *log);
 // spool.c: the log has nothing pending: gives its memory back before long.
 void log_emptied(struct spool_log *log);
 // spool.c: what the timer does; returns every segment that holds nothing to the system.

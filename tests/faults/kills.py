@@ -3,7 +3,7 @@
     kills.py --agent PATH [--kills N] [--brokers N] [--both N] [--peers N] [--seed N] [--pace S]
              [--durability process|node]
 
-Writers speak OTLP (the reply to an Export is the receipt), native (STORED receipts; what has none is sent again, with
+Writers speak OTLP (the reply to an Export is the receipt), native (receipts of STORED and DELIVERED; what has none is sent again, with
 the same sequences) and lines (no receipts: only counted). What has a receipt must be in Kafka in the end, whatever was
 killed when. A record that is there twice must have the same event.id twice (it was delivered again), unless an OTLP
 writer had no answer and sent it again itself; no id stands for two records. The books balance after each kill.
@@ -28,8 +28,9 @@ sys.path[:0] = [HERE, os.path.join(TESTS, "integration"), os.path.join(TESTS, "s
 import topic  # noqa: E402
 from agent_process import Agent, imbalance  # noqa: E402
 from servers import stack  # noqa: E402
-from writers import RUN, LineWriter, NativeWriter, OtlpWriter, cut_frames, cut_lines  # noqa: E402
+from writers import RUN, DeliveredWriter, LineWriter, NativeWriter, OtlpWriter, cut_frames, cut_lines  # noqa: E402
 
+WRITERS = ((OtlpWriter, 2), (NativeWriter, 1), (DeliveredWriter, 1), (LineWriter, 1))
 DEADLINE_SECONDS = 300
 TOPIC = "kills"
 # A broker that was killed may register again when its old session is over: 9 s by default.
@@ -188,7 +189,7 @@ def schedule(options, chance):
 def perform(options, stage):
     chance = random.Random(options.seed)
     writers = [kind(f"{kind.__name__}-{i}", stage.agent.socket, options.pace)
-               for kind, count in ((OtlpWriter, 2), (NativeWriter, 2), (LineWriter, 1)) for i in range(count)]
+               for kind, count in WRITERS for i in range(count)]
     for writer in writers:
         writer.start()
     killed = collections.Counter()

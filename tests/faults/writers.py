@@ -1,4 +1,4 @@
-"""Writers that remember what they were promised: OTLP (a reply), native (a STORED receipt), lines (nothing)."""
+"""Writers that remember what they were promised: OTLP (a reply), native (a receipt of its level), lines (nothing)."""
 
 import collections
 import json
@@ -17,7 +17,7 @@ RETRY_SECONDS = 0.01
 WINDOW = 50  # native frames without a receipt
 PREAMBLE = b"\xc1SL\x01"
 HELLO, RECORDS, RECEIPT = 1, 2, 34
-STORED = 2
+STORED, DELIVERED = 2, 3
 
 
 def varint(number):
@@ -128,6 +128,8 @@ class OtlpWriter(Writer):
 class NativeWriter(Writer):
     """Keeps every run until its receipt, and sends it again, with the same sequences, on the next connection."""
 
+    level = STORED
+
     def __init__(self, label, path, pace):
         super().__init__(label, path, pace)
         self.stream = os.urandom(8)
@@ -156,7 +158,7 @@ class NativeWriter(Writer):
             for kind, body in fields(data[4:4 + size]):
                 if kind == RECEIPT:
                     receipt = dict(fields(body))
-                    assert receipt[1] == self.stream and receipt[3] == STORED, receipt
+                    assert receipt[1] == self.stream and receipt[3] == self.level, receipt
                     while self.unconfirmed and next(iter(self.unconfirmed)) + RUN <= receipt[2]:
                         self.promised.add(self.unconfirmed.popitem(last=False)[0])
             data = data[4 + size:]
@@ -166,7 +168,7 @@ class NativeWriter(Writer):
         with socket.socket(socket.AF_UNIX) as connection:
             try:
                 connection.connect(self.path)
-                connection.sendall(PREAMBLE + frame(HELLO, nested(3, self.stream) + number_field(4, STORED)))
+                connection.sendall(PREAMBLE + frame(HELLO, nested(3, self.stream) + number_field(4, self.level)))
                 for first in list(self.unconfirmed):
                     connection.sendall(self.run_frame(first, again=True))
                 self.speak(connection)
@@ -190,6 +192,10 @@ class NativeWriter(Writer):
                 connection.settimeout(None)  # a full log stops it here
                 connection.sendall(run)
                 connection.settimeout(self.pace)
+
+
+class DeliveredWriter(NativeWriter):
+    level = DELIVERED
 
 
 class LineWriter(Writer):

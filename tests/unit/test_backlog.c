@@ -190,6 +190,9 @@ static void a_large_backlog_is_loaded_piece_by_piece(void **state)
     turns(run);
     assert_true(run->fixture.log->live_count <= 5);
     assert_true(run->fixture.book.backlog_segments > 40);
+    assert_int_equal(run->fixture.book.held_bytes,
+                     (run->fixture.book.backlog_segments + run->fixture.log->live_count) *
+                         FIXTURE_SEGMENT);
     uint32_t most = 0;
     for (size_t answered = 0; answered < 50 * PER_SEGMENT; answered++) {
         assert_true(answered < run->count);
