@@ -252,7 +252,7 @@ static void summary(const struct simulation *simulation)
 static void run(void)
 {
     struct simulation *simulation = calloc(1, sizeof *simulation);
-    char folder[] = "/tmp/sluice-simulation-XXXXXX";
+    char folder[SPOOL_FOLDER_SIZE];
     CHECK(simulation, "no memory");
     running = simulation;
     simulation->random.state = seed;
@@ -260,7 +260,7 @@ static void run(void)
     simulation->records = records_wanted;
     simulation->limit = 2 + (uint32_t)random_below(&simulation->random, 12);
     if (!one_in(&simulation->random, 4)) {
-        CHECK(mkdtemp(folder), "no temporary folder");
+        CHECK(spool_folder_make(folder), "no temporary folder");
         simulation->folder = folder;
     }
     for (unsigned i = 0; i < SINK_COUNT; i++) {

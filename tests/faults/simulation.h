@@ -11,6 +11,7 @@
 #include "virtual_loop.h"
 
 #include "decode/decode.h"
+#include "decode/decode_native.h"
 #include "decode/decode_otlp.h"
 
 #define PRODUCERS 10

@@ -33,6 +33,17 @@ void spool_log_abandon(struct spool_log *log)
     free(log);
 }
 
+bool spool_folder_make(char out[SPOOL_FOLDER_SIZE])
+{
+    static const char *const places[] = {"/dev/shm", "/tmp"};
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(out, SPOOL_FOLDER_SIZE, "%s/sluice-spool-XXXXXX", places[i]);
+        if (mkdtemp(out))
+            return true;
+    }
+    return false;
+}
+
 void spool_folder_remove(const char *folder)
 {
     DIR *open = opendir(folder);
