@@ -99,6 +99,8 @@ const struct own_log_event own_log_events[] = {
     {"spool_failed", "error", true, "An exporter's log could not be opened in its folder."},
     {"segment_set_aside", "warn", false,
      "A segment's file that cannot be read was put aside under another name."},
+    {"streams_set_aside", "warn", false,
+     "The marks of how far clients' streams have come could not be read, and were put aside."},
     {"entries_damaged", "warn", false, "Damaged entries of a segment were skipped, and counted."},
     {"spool_trouble", "error", false,
      "A log cannot grow: the device is full or fails, or there is no memory. Writers wait, or "

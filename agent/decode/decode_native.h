@@ -42,7 +42,7 @@ struct native_state {
     uint32_t ack_level;        // granted
     uint32_t run_level;        // of the runs since the last that is owed or reached
     bool marked[SIGNAL_COUNT]; // signals of the runs that came
-    bool earlier;              // a run of an earlier agent was recognised: see native_receipts.c
+    bool earlier;              // what an earlier agent left holds a run that was sent again
     struct native_owed owed[NATIVE_OWED]; // the oldest first
     unsigned owed_count;
     struct native_flush_owed flushes[NATIVE_FLUSHES];

@@ -3,7 +3,6 @@
 
 #include "base/error.h"
 #include "decode/line_join.h"
-#include "decode/stream_window.h"
 #include "enrich/enrich.h"
 #include "enrich/enrich_stored.h"
 
@@ -37,7 +36,6 @@ void decoder_free(struct decoder *decoder)
         return;
     arena_deinit(&decoder->arena);
     arena_deinit(&decoder->resource_arena);
-    stream_window_free(decoder->streams);
     line_join_free_spares(decoder);
     free(decoder);
 }
@@ -53,6 +51,7 @@ void decoder_next_record(struct decoder *decoder)
     memset(record->stream, 0, sizeof record->stream);
     record->sequence = 0;
     record->has_sequence = false;
+    record->resend = false;
     record->resource = NULL;
     fields_clear(&record->own);
 }

@@ -11,12 +11,11 @@
 
 struct decoder {
     struct decoder_config config;
-    struct arena arena;            // of one record: reset before each
-    struct record record;          // its values point into arena and into the bytes offered
-    struct arena resource_arena;   // of one resource's layer: reset before each run of records
-    struct fields resource;        // that layer; point record.resource at it
-    struct mapper mapper;          // used for both, one after the other
-    struct stream_window *streams; // of native clients; NULL until the first needs it
+    struct arena arena;          // of one record: reset before each
+    struct record record;        // its values point into arena and into the bytes offered
+    struct arena resource_arena; // of one resource's layer: reset before each run of records
+    struct fields resource;      // that layer; point record.resource at it
+    struct mapper mapper;        // used for both, one after the other
     struct line_join *spare_joins;
     unsigned spare_join_count;
 };

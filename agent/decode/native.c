@@ -7,7 +7,7 @@
 #include "decode/decoder.h"
 #include "decode/native_receipts.h"
 #include "decode/otlp.h"
-#include "decode/stream_window.h"
+#include "enrich/enrich_stored.h"
 #include "proto/native_write.h"
 
 #include <assert.h>
@@ -127,13 +127,13 @@ static uint64_t believable_count(const struct native_records *records, size_t by
 static bool is_duplicate(const struct decoder *decoder, const struct native_state *state,
                          const struct native_records *records)
 {
-    return records->resend && state->has_stream && decoder->streams &&
-           records->first_sequence > 0 && records->count > 0 &&
-           stream_window_last(decoder->streams, state->stream) >=
-               records->first_sequence + records->count - 1;
+    return records->resend && state->has_stream && records->first_sequence > 0 &&
+           records->count > 0 &&
+           enrich_has(decoder->config.enrich, signal_of(records->payload_field), state->stream,
+                      records->first_sequence + records->count - 1);
 }
 
-// The run is in the spool: remembered for resends, and owed a receipt.
+// The run is in the spool, and owed a receipt.
 static void took_run(struct decoder *decoder, struct native_state *state,
                      const struct native_records *records, uint32_t taken)
 {
@@ -142,14 +142,10 @@ static void took_run(struct decoder *decoder, struct native_state *state,
         native_owe_flush(state, signal);
         return;
     }
-    uint64_t last = records->first_sequence + taken - 1;
-    native_owe_receipt(decoder, state, signal, last, records->ack_level);
-    if (!state->has_stream)
-        return;
-    if (!decoder->streams)
-        decoder->streams = stream_window_new(); // without memory resends are stored again
-    if (decoder->streams)
-        stream_window_store(decoder->streams, state->stream, last);
+    if (records->resend) // some of it may be in what an earlier agent left
+        native_owe_earlier(decoder, state);
+    native_owe_receipt(decoder, state, signal, records->first_sequence + taken - 1,
+                       records->ack_level);
 }
 
 static enum decode_stop take_records(struct decoder *decoder, struct native_state *state,
@@ -175,6 +171,7 @@ static enum decode_stop take_records(struct decoder *decoder, struct native_stat
         .resource = slice_of(state->resource, state->resource_size),
         .stream = state->has_stream && records.first_sequence > 0 ? state->stream : NULL,
         .sequence = records.first_sequence,
+        .resend = records.resend,
         .records = records.count,
         .policy = DOOR_WAIT,
     };

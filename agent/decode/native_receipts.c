@@ -117,6 +117,11 @@ void native_owe_receipt(struct decoder *decoder, struct native_state *state,
         state->received = last;
 }
 
+void native_owe_earlier(struct decoder *decoder, struct native_state *state)
+{
+    state->earlier = state->earlier || !enrich_backlog_is_delivered(decoder->config.enrich);
+}
+
 void native_owe_flush(struct native_state *state, enum signal_kind signal)
 {
     state->marked[signal] = true;

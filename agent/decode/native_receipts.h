@@ -24,6 +24,8 @@ static inline size_t native_out_room(const struct native_state *state)
 // the connection has it.
 void native_owe_receipt(struct decoder *decoder, struct native_state *state,
                         enum signal_kind signal, uint64_t last, int override);
+// The next run may be of those that an earlier agent took.
+void native_owe_earlier(struct decoder *decoder, struct native_state *state);
 // A run without sequences was taken: a Flush waits for it.
 void native_owe_flush(struct native_state *state, enum signal_kind signal);
 void native_take_flush(struct decoder *decoder, struct native_state *state,

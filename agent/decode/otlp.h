@@ -19,6 +19,7 @@ struct resource_run {
     struct slice resource; // a Resource for a message that has none of its own; may be empty
     const uint8_t *stream; // 8 bytes; NULL: the agent's own ids
     uint64_t sequence;     // of the first record, where stream is given; the nth has sequence + n
+    bool resend;           // they may have come before
     uint32_t records;      // how many the sender says there are; 0: it does not say
     enum door_policy policy;
     bool expired; // block_for has passed, for DOOR_SHED

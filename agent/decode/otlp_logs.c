@@ -305,6 +305,7 @@ static int append_record(struct log_run *logs, struct slice message)
     bool mapped = small && map_record(decoder, message, walk->scope_name);
     record->resource = &decoder->resource;
     record->has_sequence = walk->run.stream != NULL;
+    record->resend = walk->run.resend;
     if (walk->run.stream)
         memcpy(record->stream, walk->run.stream, sizeof record->stream);
     record->sequence = walk->run.sequence + walk->booked++;

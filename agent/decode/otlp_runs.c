@@ -93,6 +93,7 @@ static int flush_piece(struct splitter *splitter)
         .rest_count = splitter->piece.count,
         .sequence = run->sequence + walk->booked,
         .has_sequence = run->stream != NULL,
+        .resend = run->resend,
     };
     if (run->stream)
         memcpy(out.stream, run->stream, sizeof out.stream);

@@ -79,6 +79,7 @@ struct otlp_run {
     uint8_t stream[8];
     uint64_t sequence;
     bool has_sequence;
+    bool resend; // the client may have sent it before
 };
 // Adds the resource attributes that the run lacks. Same contract as enrich_log.
 int enrich_otlp(struct enrich *enrich, const struct otlp_run *run);

@@ -3,6 +3,7 @@
 
 #include "base/books.h"
 #include "base/error.h"
+#include "spool/spool_streams.h"
 
 #define FIRST_ATTEMPT 512 // bytes that a document is first tried in
 
@@ -46,6 +47,7 @@ void enrich_commit(struct log_way *way, const struct target *target, size_t size
         .source_position = record->has_sequence ? record->sequence : 0,
         .severity = record->severity,
         .signal = SIGNAL_LOGS,
+        .sequenced = record->has_sequence && record->sequence > 0,
         .resend = *resend,
     };
     memcpy(entry.id, way->id.bytes, sizeof entry.id);
@@ -74,6 +76,12 @@ static int encode_first(struct log_way *way, const struct target *target)
     return 0;
 }
 
+static bool record_is_here(const struct record *record, const struct spool_log *log)
+{
+    return record->resend && record->has_sequence &&
+           spool_stream_last(log, record->stream) >= record->sequence;
+}
+
 // Appends the document as it is wherever it may be so, and notes where not.
 static void append_whole(struct log_way *way)
 {
@@ -81,6 +89,10 @@ static void append_whole(struct log_way *way)
     for (size_t i = 0; i < enrich->target_count[SIGNAL_LOGS]; i++) {
         struct target *target = &enrich->targets[SIGNAL_LOGS][i];
         int r = SPOOL_TOO_LARGE;
+        if (record_is_here(way->record, target->log)) {
+            way->here |= 1u << i;
+            continue;
+        }
         if (way->whole != SIZE_MAX && way->whole <= target->document_max)
             r = way->document.size ? copy_into(target->log, way->document)
                                    : encode_first(way, target);
@@ -118,6 +130,10 @@ int enrich_log(struct enrich *enrich, struct record *record)
     way.id = enrich_next_id(enrich, record->stream, record->sequence, record->has_sequence, 1);
     ecs_prepare(&enrich->encoder, record, way.id.bytes, now);
     append_whole(&way);
+    if (way.here && !way.appended && !way.full && !way.cut) {
+        enrich_duplicate(enrich, SIGNAL_LOGS, 1);
+        return 0;
+    }
     if (way.cut && (way.whole != SIZE_MAX || may_cut(enrich)))
         enrich_cut(&way);
     if (way.cut && !way.appended) { // what cannot be shortened either

@@ -8,6 +8,7 @@
 #include "enrich/enrich_room.h"
 #include "proto/otlp_fields.h"
 #include "proto/wire.h"
+#include "spool/spool_streams.h"
 
 #include <stdio.h>
 
@@ -132,6 +133,13 @@ static void tell_too_large(const struct enrich *enrich, const struct otlp_run *r
                    signal_name(run->signal), enrich->payload_max[run->signal]);
 }
 
+// From an earlier sending.
+static bool run_is_here(const struct otlp_run *run, const struct spool_log *log)
+{
+    return run->resend && run->has_sequence &&
+           spool_stream_last(log, run->stream) >= run->sequence + run->records - 1;
+}
+
 int enrich_otlp(struct enrich *enrich, const struct otlp_run *run)
 {
     size_t count = enrich->target_count[run->signal];
@@ -153,13 +161,19 @@ int enrich_otlp(struct enrich *enrich, const struct otlp_run *run)
         .source_position = run->has_sequence ? run->sequence : 0,
         .severity = run->severity,
         .signal = (uint8_t)run->signal,
+        .sequenced = run->has_sequence && run->sequence > 0,
     };
     memcpy(entry.id, id.bytes, sizeof entry.id);
     uint32_t full = 0;
+    size_t here = 0;
     bool shown = !enrich->tap;
     for (size_t i = 0; i < count; i++) {
         struct spool_log *log = enrich->targets[run->signal][i].log;
         struct spool_slot slot;
+        if (run_is_here(run, log)) {
+            here++;
+            continue;
+        }
         if (spool_reserve(log, fragment.size, &slot) == 0) {
             write_fragment(enrich, run, &fragment, slot.data);
             if (!shown)
@@ -169,6 +183,10 @@ int enrich_otlp(struct enrich *enrich, const struct otlp_run *run)
         } else { // full, or the kernel gave no memory for a segment
             full |= 1u << i;
         }
+    }
+    if (here == count) {
+        enrich_duplicate(enrich, run->signal, run->records);
+        return 0;
     }
     enrich_shed(enrich, run->signal, full, run->records);
     enrich_book_routed(enrich, run->signal, run->records);

@@ -64,6 +64,7 @@ struct log_way {
     size_t whole;          // its bytes; 0 not known yet, SIZE_MAX more than a segment takes
     uint32_t full;         // targets whose copy is not kept
     uint32_t cut;          // targets whose copy must be shorter
+    uint32_t here;         // targets that have it from an earlier sending
     bool appended;         // one at least
 };
 

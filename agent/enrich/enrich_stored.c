@@ -8,6 +8,7 @@
 #include "enrich/enrich_room.h"
 #include "spool/spool_settled.h"
 #include "spool/spool_stored.h"
+#include "spool/spool_streams.h"
 
 #include <assert.h>
 #include <string.h>
@@ -144,6 +145,15 @@ bool enrich_backlog_is_delivered(const struct enrich *enrich)
         if (!spool_backlog_settled(marks->logs[i].log))
             return false;
     return true;
+}
+
+bool enrich_has(const struct enrich *enrich, enum signal_kind signal, const uint8_t stream[8],
+                uint64_t sequence)
+{
+    for (size_t i = 0; i < enrich->target_count[signal]; i++)
+        if (spool_stream_last(enrich->targets[signal][i].log, stream) < sequence)
+            return false;
+    return enrich->target_count[signal] > 0;
 }
 
 void enrich_store_now(struct enrich *enrich)

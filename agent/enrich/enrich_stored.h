@@ -23,6 +23,10 @@ bool enrich_has_reached(const struct enrich *enrich, enum mark_level level, enum
                         uint64_t mark);
 // Whether everything that an earlier agent left in the logs has its verdict.
 bool enrich_backlog_is_delivered(const struct enrich *enrich);
+// Whether every log of the signal has the stream's records up to this sequence, or had: a run that
+// is sent again need not be looked at.
+bool enrich_has(const struct enrich *enrich, enum signal_kind signal, const uint8_t stream[8],
+                uint64_t sequence);
 // Makes every mark stored that can be, before it returns: for an agent that ends.
 void enrich_store_now(struct enrich *enrich);
 // Called (from the loop, once) when a further mark has been reached, or the backlog; there must be

@@ -87,6 +87,7 @@ struct record {
     bool truncated;       // log.flags
     uint8_t stream[8];    // the client's stream, where it has one
     uint64_t sequence;    // the client's sequence in it
+    bool resend;          // the client may have sent it before: logs that have it keep no second
     bool has_sequence;    // else the agent's own counter gives the id
     struct fields own;
     const struct fields *resource; // may be NULL

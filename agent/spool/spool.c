@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "spool/spool_log.h"
+#include "spool/stream_marks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -94,6 +95,8 @@ int spool_log_new(struct spool_log **out, const struct spool_config *config)
     r = log_open(log, config);
     log_sync_init(log, r == 0 && config->level == SPOOL_NODE ? config->sync : NULL);
     if (r == 0)
+        r = log_streams_open(log);
+    if (r == 0)
         r = log->exporter->ops->start(log->exporter, (struct verdict_sink){pump_verdicts, log});
     if (r < 0) {
         spool_log_free(log);
@@ -134,6 +137,7 @@ void spool_log_free(struct spool_log *log)
     }
     free_list_release(log, 0);
     backlog_close(log);
+    stream_marks_free(log->streams);
     store_close(log->store);
     free(log->live);
     log->magic = 0;
@@ -237,6 +241,8 @@ void spool_commit(struct spool_log *log, size_t size, const struct spool_entry *
     assert(size > 0 && size <= log->slot_capacity);
     struct segment *active = log_active(log);
     segment_append(active, (uint32_t)size, entry);
+    if (entry->sequenced)
+        log_streams_note(log, entry);
     log->slot_capacity = 0;
     catch_up_live(&log->catch_up, size);
     log->position++;

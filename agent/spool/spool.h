@@ -41,6 +41,7 @@ struct spool_entry {
     uint64_t source_position; // sequence or offset in that source
     uint8_t severity;         // OTel number; 0 unknown
     uint8_t signal;           // enum signal_kind
+    bool sequenced;           // a client's stream gave the id, and source_position is its sequence
     struct spool_resend resend;
 };
 

@@ -19,6 +19,8 @@
 // How long a log stays empty and unused before its memory goes back to the system.
 #define TRIM_AFTER_NS 2000000000ULL
 
+struct stream_marks;
+
 struct spool_log {
     struct loop_deferred pump;
     struct loop_timer resume;  // the pump again, after the loop has looked at its sockets
@@ -69,6 +71,7 @@ struct spool_log {
 
     struct log_sync sync;
     struct log_settled settled;
+    struct stream_marks *streams; // NULL until a client has one
     struct waiter_list waiters;
     struct waiter_list waking; // taken off waiters, about to be called
 };
@@ -95,6 +98,10 @@ void log_gauge(struct spool_log *log);
 void log_emptied(struct spool_log *log);
 // spool.c: what the timer does; returns every segment that holds nothing to the system.
 void log_trim(struct spool_log *log);
+
+// streams.c
+int log_streams_open(struct spool_log *log); // behind backlog_open; 0 or -ENOMEM
+void log_streams_note(struct spool_log *log, const struct spool_entry *entry); // was committed
 
 // pump.c
 void pump_init(struct spool_log *log);

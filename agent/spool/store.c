@@ -95,6 +95,12 @@ void store_close(struct store *store)
     free(store);
 }
 
+int store_folder(const struct store *store)
+{
+    assert(store->magic == STORE_MAGIC);
+    return store->folder;
+}
+
 bool store_is_folder(const struct store *store)
 {
     assert(store->magic == STORE_MAGIC);

@@ -28,6 +28,8 @@ int store_open_memory(struct store **out, const char *name);
 int store_open_folder(struct store **out, const char *folder, uint64_t min_free);
 // Pieces must have been put away before. NULL is fine.
 void store_close(struct store *store);
+// The folder's descriptor, not for closing; -1: memory.
+int store_folder(const struct store *store);
 // Whether pieces outlive the process.
 bool store_is_folder(const struct store *store);
 

@@ -6,7 +6,6 @@
 #include "decode/decode_native.h"
 #include "decode/decoder.h"
 #include "decode/otlp.h"
-#include "decode/stream_window.h"
 #include "proto/native.pb-c.h"
 #include "proto/native_write.h"
 
@@ -36,6 +35,7 @@ struct behind {
     uint64_t mark, stored; // level node: the mark of what comes, and up to which it is stored
     uint64_t delivered_mark, delivered; // likewise, for the sinks' verdicts
     bool backlog;                       // of an earlier agent: something is left
+    uint64_t here;                      // highest sequence that the logs have
     uint64_t now_ns;                    // the clock
 };
 extern struct behind behind;

@@ -2,7 +2,6 @@
 #include "decode/decode_native.h"
 #include "decode/decoder.h"
 #include "decode/otlp.h"
-#include "decode/stream_window.h"
 #include "proto/native.pb-c.h"
 
 #include <setjmp.h>
@@ -131,7 +130,6 @@ static void play(size_t step)
     assert_int_equal(runs, 2);
     assert_string_equal(texts, "hioh");
     native_state_deinit(&state);
-    stream_window_free(decoder.streams);
 }
 
 static void the_documents_session_is_what_happens(void **unused)
