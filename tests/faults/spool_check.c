@@ -3,6 +3,8 @@
 
 #include "spool_writer.h"
 
+#include "spool/spool_streams.h"
+
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,10 +12,9 @@
 #define FRESH 3 // records that each further run adds
 
 // What the log has offered, all of it held.
-static void offers_check(const struct writer *writer)
+static void offers_check(const struct writer *writer, uint8_t found[LEDGER_MAX])
 {
     const struct ledger *ledger = writer->ledger;
-    uint8_t found[LEDGER_MAX] = {0};
     for (uint32_t i = 0; i < writer->held_count; i++) {
         uint32_t number = writer->held[i].number;
         if (i > 0 && number <= writer->held[i - 1].number)
@@ -31,12 +32,31 @@ static void offers_check(const struct writer *writer)
     }
 }
 
+// A stream's mark ahead of the log would lose what is sent again; one behind it would keep that
+// twice. None is permitted only where something could not be read, or where the file of the marks
+// was just being made, for the first record of all.
+static void mark_check(const struct writer *writer, const uint8_t found[LEDGER_MAX],
+                       uint32_t damaged)
+{
+    const struct ledger *ledger = writer->ledger;
+    uint64_t last = spool_stream_last(writer->log, (const uint8_t *)WRITER_STREAM);
+    uint64_t wanted = 0;
+    for (uint32_t number = 0; number < ledger->count; number++)
+        if (found[number] || ledger->state[number] >= LEDGER_COMMITTED)
+            wanted = writer_last_sequence(number);
+    bool may_be_none = damaged > 0 || ledger->count == 1;
+    if (last != wanted && (last != 0 || !may_be_none))
+        writer_fail("the stream has come to %llu, its mark says %llu", (unsigned long long)wanted,
+                    (unsigned long long)last);
+}
+
 // From here on nothing is in doubt: what was found must be found again.
 static void settle(struct writer *writer)
 {
     struct ledger *ledger = writer->ledger;
     for (uint32_t number = 0; number < ledger->count; number++)
-        ledger->state[number] = LEDGER_ANSWERED;
+        ledger->state[number] =
+            ledger->state[number] == LEDGER_APPENDING ? LEDGER_NONE : LEDGER_ANSWERED;
     for (uint32_t i = 0; i < writer->held_count; i++)
         ledger->state[writer->held[i].number] = LEDGER_COMMITTED;
 }
@@ -52,8 +72,10 @@ static uint64_t held_records(const struct writer *writer)
 static void open_and_look(struct writer *writer, uint32_t damaged)
 {
     writer_open(writer, SPOOL_PROCESS);
+    uint8_t found[LEDGER_MAX] = {0};
     writer_turn(writer);
-    offers_check(writer);
+    offers_check(writer, found);
+    mark_check(writer, found, damaged);
     const struct exporter_book *book = &writer->book;
     if (book->recovered != held_records(writer) || book->held != book->recovered)
         writer_fail("recovered %llu, held %llu; offered %llu", (unsigned long long)book->recovered,
@@ -75,7 +97,8 @@ static void folder_check(const char *path, uint32_t damaged)
         const char *ending = strrchr(entry->d_name, '.');
         if (ending && strcmp(ending, ".damaged") == 0)
             aside++;
-        else if (entry->d_name[0] != '.' && strcmp(entry->d_name, "lock") != 0)
+        else if (entry->d_name[0] != '.' && strcmp(entry->d_name, "lock") != 0 &&
+                 strcmp(entry->d_name, "streams") != 0)
             writer_fail("left in an empty log's folder: %s", entry->d_name);
     }
     if (!folder || aside != damaged)
@@ -90,7 +113,7 @@ void spool_check(const char *folder, struct ledger *ledger, uint32_t damaged)
     settle(&writer);
     writer_close(&writer);
 
-    open_and_look(&writer, 0);
+    open_and_look(&writer, damaged);
     for (int n = 0; n < FRESH; n++)
         writer_append(&writer, 50);
     writer_turn(&writer);

@@ -45,19 +45,27 @@ static const uint8_t *bytes_of(uint32_t number)
     return pattern + number * 7919u % 4096u;
 }
 
+uint64_t writer_last_sequence(uint32_t number)
+{
+    return 3 * (uint64_t)number + 1 + number % 3;
+}
+
 // What goes beside the payload.
 static struct spool_entry entry_of(uint32_t number)
 {
+    uint64_t sequence = writer_last_sequence(number) - number % 3;
     struct spool_entry entry = {
-        .id = "kill-at",
+        .id = WRITER_STREAM,
         .records = 1 + number % 3,
         .time_ns = TIME_NS + number,
         .source = 7,
-        .source_position = number,
+        .source_position = sequence,
+        .sequenced = true,
         .severity = (uint8_t)(1 + number % 24),
         .resend = {.topic = SLICE("logs")},
     };
-    put_u64le(entry.id + 8, number);
+    for (unsigned i = 0; i < 8; i++)
+        entry.id[8 + i] = (uint8_t)(sequence >> (56 - 8 * i));
     if (number % 2) // every other entry has a blob of its own
         entry.resend.key = slice_of(bytes_of(number), 8 + number % 8);
     return entry;

@@ -30,6 +30,10 @@ struct writer {
     uint32_t held_count;
 };
 
+#define WRITER_STREAM "kill-at" // 8 bytes: the client's stream that all its records are of
+// The sequence of the last record of that entry.
+uint64_t writer_last_sequence(uint32_t number);
+
 // Every failure of these ends the process, and says why.
 void writer_open(struct writer *writer, enum spool_level level);
 // Appends the next record, of so many bytes of payload.
