@@ -62,6 +62,8 @@ void native_state_deinit(struct native_state *state);
 // Whether something still is owed, which a further mark (decoder_wait_stored) or the deadline lets
 // go.
 bool decode_native_answers(struct decoder *decoder, struct native_state *state);
+// The connection will be closed: writes what has been reached by now, every Flush with it.
+void decode_native_end(struct decoder *decoder, struct native_state *state);
 // When the next answer is due whatever has been reached: monotonic nanoseconds; 0: none is.
 uint64_t decode_native_deadline(const struct native_state *state);
 enum decode_stop decode_native(struct decoder *decoder, struct native_state *state,

@@ -233,6 +233,14 @@ uint64_t decode_native_deadline(const struct native_state *state)
     return first;
 }
 
+void decode_native_end(struct decoder *decoder, struct native_state *state)
+{
+    if (!state->greeted)
+        return;
+    native_end_flushes(decoder, state);
+    answer_receipts(decoder, state);
+}
+
 bool decode_native_answers(struct decoder *decoder, struct native_state *state)
 {
     if (state->greeted) {

@@ -26,8 +26,9 @@ struct door {
     // Takes what it can of data; what it leaves is offered again with more behind it.
     enum decode_stop (*feed)(struct connection *connection, struct slice data, bool end,
                              size_t *consumed);
-    // The next bytes to send, 0 for none; may be NULL.
-    size_t (*output)(struct connection *connection, const uint8_t **data);
+    size_t (*output)(struct connection *connection, const uint8_t **data); // 0: none; may be NULL
+    void (*last)(
+        struct connection *connection); // the agent ends: output has its last turn; likewise
     void (*close)(struct connection *connection); // may be NULL
 };
 

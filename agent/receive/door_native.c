@@ -162,6 +162,11 @@ static size_t native_output(struct connection *connection, const uint8_t **data)
     return size;
 }
 
+static void native_last(struct connection *connection)
+{
+    decode_native_end(connection->receive->config.decoder, connection->state.native);
+}
+
 static void native_close(struct connection *connection)
 {
     decoder_wait_stored_cancel(connection->receive->config.decoder, &connection->stored_waiter);
@@ -173,5 +178,5 @@ static void native_close(struct connection *connection)
     connection->state.native = NULL;
 }
 
-const struct door native_door = {DIALECT_NATIVE, native_open, native_feed, native_output,
-                                 native_close};
+const struct door native_door = {DIALECT_NATIVE, native_open, native_feed,
+                                 native_output,  native_last, native_close};

@@ -62,5 +62,5 @@ static void grpc_close(struct connection *connection)
     connection->state.otlp = NULL;
 }
 
-const struct door otlp_grpc_door = {DIALECT_OTLP_GRPC, grpc_open, grpc_feed, grpc_output,
-                                    grpc_close};
+const struct door otlp_grpc_door = {DIALECT_OTLP_GRPC, grpc_open, grpc_feed,
+                                    grpc_output,       NULL,      grpc_close};

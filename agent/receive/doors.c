@@ -50,10 +50,10 @@ static void close_foreign(struct connection *connection, enum foreign_kind kind)
 }
 
 // Its framing is not taken apart yet: a record stays whole, with its priority in the message.
-static const struct door syslog_door = {DIALECT_SYSLOG, NULL, lines_feed, NULL, lines_close};
-static const struct door lines_door = {DIALECT_LINES, NULL, lines_feed, NULL, lines_close};
-static const struct door otlp_http_door = {DIALECT_OTLP_HTTP, NULL, foreign_feed, NULL, NULL};
-static const struct door foreign_door = {DIALECT_FOREIGN, NULL, foreign_feed, NULL, NULL};
+static const struct door syslog_door = {DIALECT_SYSLOG, NULL, lines_feed, NULL, NULL, lines_close};
+static const struct door lines_door = {DIALECT_LINES, NULL, lines_feed, NULL, NULL, lines_close};
+static const struct door otlp_http_door = {DIALECT_OTLP_HTTP, NULL, foreign_feed, NULL, NULL, NULL};
+static const struct door foreign_door = {DIALECT_FOREIGN, NULL, foreign_feed, NULL, NULL, NULL};
 
 static const struct door *const doors[] = {
     &native_door, &otlp_grpc_door, &syslog_door, &lines_door, &otlp_http_door, &foreign_door,

@@ -172,14 +172,34 @@ void receive_on_idle(struct receive *receive, void (*idle)(void *ctx), void *ctx
     receive->idle_ctx = ctx;
 }
 
+// What is owed is written, as far as the sockets take it.
+static void close_swept(struct connection *connection)
+{
+    const struct door *door = connection->door;
+    if (door && door->last) {
+        door->last(connection);
+        (void)connection_answers_pull(connection);
+    }
+    connection_free(connection);
+}
+
 void receive_close_all(struct receive *receive)
 {
+    struct link swept;
+    struct connection *connection;
     receive->idle = NULL;
+    link_list_init(&swept);
     listener_close(receive->socket);
     listener_close(receive->otlp);
     otlp_work_finish(receive->otlp_work);
-    struct connection *connection;
-    while ((connection = first_of(receive)))
-        if (connection_sweep(connection))
-            connection_free(connection);
+    while ((connection = first_of(receive))) {
+        if (!connection_sweep(connection))
+            continue;
+        link_remove(&connection->all);
+        link_append(&swept, &connection->all);
+    }
+    if (link_first(&swept))
+        decoder_store_now(receive->config.decoder); // once for all who are owed a receipt
+    for (struct link *link; (link = link_first(&swept));)
+        close_swept(CONNECTION_OF(link, all));
 }

@@ -18,8 +18,8 @@ uint64_t spool_position(const struct spool_log *log);
 uint64_t spool_stored(const struct spool_log *log);
 // Syncs asked for so far: what is committed while it does not change shares one.
 uint64_t spool_syncs_asked(const struct spool_log *log);
-// Syncs on the loop's own thread, before it returns: for an agent that ends. What fails is told,
-// and does not become stored.
+// Waits for a sync of everything, for an agent that ends; a device that hangs, for a bounded time.
+// What fails is told, and does not become stored.
 void spool_store_now(struct spool_log *log);
 // Called (from the loop, once) when spool_stored has advanced. Level `node` only.
 void spool_wait_stored(struct spool_log *log, struct room_waiter *waiter);

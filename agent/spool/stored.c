@@ -81,7 +81,10 @@ static void ask_run(struct loop_deferred *deferred)
         (void)loop_timer_start(log->loop, &sync->again, RETRY_NS);
     if (sync->request.count == 0)
         return;
-    sync->request.folder = store_folder_to_sync(log->store);
+    int folder = store_folder_to_sync(log->store);
+    sync->request.folder = folder < 0 ? -1 : fcntl(folder, F_DUPFD_CLOEXEC, 0);
+    if (folder >= 0 && sync->request.folder < 0)
+        store_folder_changed(log->store); // out of descriptors: with the next
     sync->asks++;
     sync_thread_ask(sync->thread, &sync->request);
 }
@@ -151,24 +154,31 @@ void log_sync_init(struct spool_log *log, struct sync_thread *thread)
     log->sync.again.expired = again_expired;
 }
 
-// The loop has nothing else to do then.
+static bool is_unsafe(const struct spool_log *log)
+{
+    for (uint32_t i = 0; i < log->live_count; i++) {
+        const struct segment *segment = log->live[i];
+        if (segment->pending > 0 && is_unsynced(segment) && !segment->failed)
+            return true;
+    }
+    return false;
+}
+
+// The loop has nothing else to do then. A request takes so many files, and what runs already may
+// lack some.
 static void store_now(struct spool_log *log)
 {
-    int folder = store_folder_to_sync(log->store);
-    bool named = folder < 0 || fsync(folder) == 0;
-    for (uint32_t i = 0; i < log->live_count; i++) {
-        struct segment *segment = log->live[i];
-        if (segment->pending == 0 || !is_unsynced(segment) || segment->failed)
-            continue;
-        if (named && fdatasync(segment->piece.fd) == 0) {
-            segment->synced = segment->entries;
-            continue;
-        }
-        segment->failed = segment->sealed = true;
-        log->book->sync_failures++;
-        own_log(OWN_ERROR, "sync_failed", "%s: what is left could not be synced: %s", log->name,
-                strerror(errno));
+    struct log_sync *sync = &log->sync;
+    while (is_unsafe(log)) {
+        ask_run(&sync->ask);
+        if (!sync->request.asked || !sync_thread_wait(sync->thread, &sync->request))
+            break;
     }
+    if (is_unsafe(log))
+        own_log(OWN_ERROR, "sync_failed",
+                "%s: what is left could not be synced in time: the device hangs; it is safe "
+                "from a power cut only once the system has written it",
+                log->name);
 }
 
 void log_sync_deinit(struct spool_log *log)
@@ -177,11 +187,11 @@ void log_sync_deinit(struct spool_log *log)
     assert(!sync->waiters.first && !sync->waking.first);
     if (!sync->thread)
         return;
+    store_now(log); // what stays for the next run was promised to survive
     sync_thread_withdraw(sync->thread, &sync->request);
     loop_deferred_stop(&sync->ask);
     loop_deferred_stop(&sync->advance);
     loop_timer_stop(&sync->again);
-    store_now(log); // what stays for the next run was promised to survive
 }
 
 bool spool_stores_later(const struct spool_log *log)

@@ -19,7 +19,7 @@ struct sync_request {
     int files[SYNC_FILES];   // duplicates, which the thread closes
     int results[SYNC_FILES]; // written by it: 0 or -errno
     unsigned count;
-    int folder; // where a file was made or removed: synced too; -1: none. Not closed
+    int folder; // where a file was made or removed: synced too; -1: none; a duplicate, likewise
     int folder_result;
     void (*done)(struct sync_request *request); // from the loop
     struct sync_request *next;
@@ -28,10 +28,16 @@ struct sync_request {
 
 // 0 or -errno.
 int sync_thread_new(struct sync_thread **out, struct loop *loop);
-// Every request must be done or withdrawn. NULL is fine.
+// Every request must be done or withdrawn. A thread that hangs in a sync is left behind. NULL is
+// fine.
 void sync_thread_free(struct sync_thread *thread);
 void sync_thread_ask(struct sync_thread *thread, struct sync_request *request);
-// Waits for a sync that runs; done will not be called. Safe where nothing was asked.
+// Waits until the request is done, and has its done called, for an agent that ends; for at most
+// SYNC_PATIENCE_NS, and where a wait was in vain, no more. False: it is not done.
+#define SYNC_PATIENCE_NS 3000000000ULL
+bool sync_thread_wait(struct sync_thread *thread, struct sync_request *request);
+// Done will not be called. A sync that runs is left alone: the thread has its own duplicates. Safe
+// where nothing was asked.
 void sync_thread_withdraw(struct sync_thread *thread, struct sync_request *request);
 
 #endif

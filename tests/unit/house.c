@@ -156,6 +156,8 @@ void house_free(struct house *house)
     unlink(lock);
     snprintf(lock, sizeof lock, "%s/spool/lock", house->folder);
     unlink(lock);
+    snprintf(lock, sizeof lock, "%s/spool/streams", house->folder);
+    unlink(lock);
     *strrchr(lock, '/') = '\0';
     rmdir(lock);
     rmdir(house->folder);

@@ -190,6 +190,63 @@ static void an_otlp_reply_waits_for_the_device(void **state)
     house_over(house);
 }
 
+// Reads frames until the end of the stream; their kinds, by number of Frame's field, in order.
+static size_t kinds_until_end(int fd, unsigned kinds[], size_t most)
+{
+    uint8_t bytes[2000];
+    size_t size = 0, count = 0;
+    ssize_t n;
+    while ((n = recv(fd, bytes + size, sizeof bytes - size, MSG_DONTWAIT)) > 0)
+        size += (size_t)n;
+    assert_int_equal(n, 0);
+    for (size_t at = 0; at < size && count < most; at += 4u + bytes[at])
+        kinds[count++] = (bytes[at + 4] >> 3 & 15u) | (unsigned)bytes[at + 5] << 4;
+    return count;
+}
+
+#define FRAME_FLUSHED 33
+#define FRAME_RECEIPT 34
+
+static const char flush_stored[] = "\x06\0\0\0\x1A\x04\x08\x01\x10\x02"; // token 1, STORED
+
+// The agent ends: it syncs once more, and says so before it closes.
+static void the_last_sync_is_receipted(void **state)
+{
+    (void)state;
+    unsigned kinds[4];
+    struct house *house = house_synced();
+    int fd = greet(house);
+    put_log(house, fd, 1);
+    house_put(house, fd, flush_stored, sizeof flush_stored - 1);
+    char nothing[1];
+    assert_int_equal(received(house, fd, nothing, sizeof nothing), 0);
+    device_set(true);
+    receive_close_all(house->receive);
+    assert_int_equal(kinds_until_end(fd, kinds, 4), 2);
+    assert_int_equal(kinds[0] + kinds[1], FRAME_FLUSHED + FRAME_RECEIPT);
+    close(fd);
+    house_over(house);
+}
+
+// A device that hangs must not hang the end: the Flush is answered, without the level or a receipt.
+static void a_device_that_hangs_does_not_hang_the_end(void **state)
+{
+    (void)state;
+    unsigned kinds[4];
+    struct house *house = house_synced();
+    int fd = greet(house);
+    put_log(house, fd, 1);
+    house_put(house, fd, flush_stored, sizeof flush_stored - 1);
+    for (unsigned i = 0; i < 50; i++)
+        house_turn(house);
+    receive_close_all(house->receive);
+    assert_int_equal(kinds_until_end(fd, kinds, 4), 1);
+    assert_int_equal(kinds[0], FRAME_FLUSHED);
+    close(fd);
+    house_free(house); // neither does the log, nor the thread
+    device_set(true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +254,8 @@ int main(void)
         cmocka_unit_test(the_end_waits_for_the_receipt),
         cmocka_unit_test(who_leaves_is_waited_for_no_more),
         cmocka_unit_test(an_otlp_reply_waits_for_the_device),
+        cmocka_unit_test(the_last_sync_is_receipted),
+        cmocka_unit_test(a_device_that_hangs_does_not_hang_the_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
