@@ -27,8 +27,7 @@ struct door {
     enum decode_stop (*feed)(struct connection *connection, struct slice data, bool end,
                              size_t *consumed);
     size_t (*output)(struct connection *connection, const uint8_t **data); // 0: none; may be NULL
-    void (*last)(
-        struct connection *connection); // the agent ends: output has its last turn; likewise
+    void (*last)(struct connection *connection);  // output has its last turn; likewise
     void (*close)(struct connection *connection); // may be NULL
 };
 

@@ -104,7 +104,8 @@ static int find(struct spool_log *log, uint32_t number, const char *folder)
         return -EMEDIUMTYPE;
     backlog->items[backlog->count++] = (struct backlog_segment){image.identity.generation, number};
     // The log's id stays this run's own: after power loss the newest header may never have reached
-    // the device, and its generation is given once more, while its entries may be in the file still.
+    // the device, and its generation is given once more, while its entries may be in the file
+    // still.
     if (image.identity.generation > log->generation)
         log->generation = image.identity.generation;
     return 0;
