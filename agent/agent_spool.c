@@ -6,6 +6,7 @@
 #include "base/own_log.h"
 #include "base/settings.h"
 #include "deliver/dead_letters.h"
+#include "spool/page_guard.h"
 #include "spool/spool.h"
 #include "spool/sync_thread.h"
 
@@ -87,6 +88,8 @@ int agent_start_spool(struct agent *agent)
 {
     int failed = open_dead_letters(agent);
     if (failed < 0)
+        return failed;
+    if ((failed = page_guard_install()) < 0)
         return failed;
     enum spool_level level = spool_level(agent->settings);
     bool files = level != SPOOL_MEMORY;

@@ -44,6 +44,7 @@ const char *close_reason_name(enum close_reason why)
 
 const char *spool_trouble_name(enum spool_trouble trouble)
 {
-    static const char *const names[TROUBLE_COUNT] = {"no_space", "low_space", "no_memory", "io"};
+    static const char *const names[TROUBLE_COUNT] = {"no_space", "low_space", "no_memory", "io",
+                                                     "page_lost"};
     return names[trouble];
 }

@@ -41,6 +41,7 @@ enum spool_trouble {
     TROUBLE_LOW_SPACE, // less than spool.min_free would be left on the device
     TROUBLE_NO_MEMORY, // the kernel gives no memory
     TROUBLE_IO,        // the device fails, or the folder is not writable any more
+    TROUBLE_PAGE_LOST, // it can, but a segment lost pages and is not through yet
     TROUBLE_COUNT
 };
 

@@ -46,6 +46,7 @@ struct exporter_book {
     uint64_t damaged_records;        // records in them, as far as is known
     uint64_t trouble[TROUBLE_COUNT]; // gauges: 1 while the log cannot grow for that reason
     uint64_t set_aside;              // whole segments that cannot be read
+    uint64_t pages_lost;             // of segments in use: replaced by zeros after SIGBUS
     uint64_t syncs;                  // at level node: rounds written through to the device
     uint64_t sync_failures;          // of these, files that could not be
     uint64_t resends_cut;            // entries whose key and headers were too long to be kept

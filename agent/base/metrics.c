@@ -119,7 +119,8 @@ static const struct metric_row rows[] = {
      .help = "Records that the sink confirmed."},
     {"sluice_exporter_dropped_records_total", EXPORTER(dropped),
      ARRAY("reason", drop_name, DROP_REASON_COUNT),
-     .help = "Records given up: shed because the log was full, or refused by the sink."},
+     .help = "Records given up: shed because the log was full, refused by the sink, or lost with "
+             "the page that held them."},
     {"sluice_exporter_dead_records_total", EXPORTER(dead),
      .help = "Records that the sink refused for good."},
     {"sluice_exporter_held_records", EXPORTER(held), .gauge = true,
@@ -146,9 +147,12 @@ static const struct metric_row rows[] = {
     {"sluice_exporter_spool_trouble", EXPORTER(trouble),
      ARRAY("trouble", trouble_of, TROUBLE_COUNT), .gauge = true,
      .help = "1 while the log cannot grow for that reason: writers wait, or records are shed, as "
-             "when it is full. It ends by itself."},
+             "when it is full; page_lost: while a segment that lost pages is not through. It ends "
+             "by itself."},
     {"sluice_exporter_set_aside_segments_total", EXPORTER(set_aside),
-     .help = "Segments that cannot be read at all, kept as files named .damaged."},
+     .help = "Segments that cannot be read at all, or lost pages, kept as files named .damaged."},
+    {"sluice_exporter_lost_pages_total", EXPORTER(pages_lost),
+     .help = "Pages of segments in use that the device or the file could not give any more."},
     {"sluice_exporter_spool_syncs_total", EXPORTER(syncs),
      .help = "Level node: times that what came was written through to the device (group commit)."},
     {"sluice_exporter_spool_sync_failures_total", EXPORTER(sync_failures),

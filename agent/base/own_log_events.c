@@ -102,6 +102,9 @@ const struct own_log_event own_log_events[] = {
     {"streams_set_aside", "warn", false,
      "The marks of how far clients' streams have come could not be read, and were put aside."},
     {"entries_damaged", "warn", false, "Damaged entries of a segment were skipped, and counted."},
+    {"page_lost", "error", false,
+     "A segment in use lost pages: its file was cut, or the device cannot read them. Whole records "
+     "of it are sent, the others dropped (`damaged`); new ones go to another segment."},
     {"spool_trouble", "error", false,
      "A log cannot grow: the device is full or fails, or there is no memory. Writers wait, or "
      "records "

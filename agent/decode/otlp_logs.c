@@ -315,7 +315,7 @@ static int append_record(struct log_run *logs, struct slice message)
         return 0;
     }
     int r = enrich_log(decoder->config.enrich, record);
-    walk->rejected += r == ENRICH_REJECTED || r == ENRICH_SHED;
+    walk->rejected += r != 0;
     logs->turn->shed = r == ENRICH_SHED;
     return 0;
 }

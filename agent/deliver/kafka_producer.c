@@ -7,6 +7,7 @@
 #include "deliver/kafka_exporter.h"
 #include "deliver/kafka_reports.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -48,9 +49,30 @@ static void on_timer(struct loop_timer *timer)
     }
 }
 
+// librdkafka blocks all signals in its threads, and the kernel kills a process that cannot take a
+// fault: they read our segments, whose handler must run there.
+static rd_kafka_resp_err_t on_thread_start(rd_kafka_t *producer, rd_kafka_thread_type_t type,
+                                           const char *name, void *opaque)
+{
+    (void)producer, (void)type, (void)name, (void)opaque;
+    sigset_t fault;
+    sigemptyset(&fault);
+    sigaddset(&fault, SIGBUS);
+    pthread_sigmask(SIG_UNBLOCK, &fault, NULL);
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t on_new(rd_kafka_t *producer, const rd_kafka_conf_t *conf, void *opaque,
+                                  char *error, size_t size)
+{
+    (void)conf, (void)opaque, (void)error, (void)size;
+    return rd_kafka_interceptor_add_on_thread_start(producer, "sluice", on_thread_start, NULL);
+}
+
 static rd_kafka_conf_t *next_conf(struct kafka_exporter *kafka)
 {
     rd_kafka_conf_t *conf = rd_kafka_conf_dup(kafka->conf);
+    rd_kafka_conf_interceptor_add_on_new(conf, "sluice", on_new, NULL); // dup takes none along
     kafka->alone = kafka->alone_left > 0;
     if (kafka->alone)
         kafka_conf_must_set(conf, "batch.num.messages", "1");

@@ -33,9 +33,10 @@ bool kafka_worker_start(struct kafka_worker *worker, enum kafka_work work, rd_ka
     worker->wake_fd = wake_fd;
     atomic_store(&worker->stop, false);
     atomic_store(&worker->ended, false);
-    // Signals are the loop's.
+    // Signals are the loop's, but for a fault in a segment's page, which comes where it happens.
     sigset_t all, before;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     worker->running = pthread_create(&worker->thread, NULL, worker_main, worker) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -50,6 +50,7 @@ bool enrich_routes(const struct enrich *enrich, enum signal_kind signal);
 #define ENRICH_BLOCKED 1  // a log is full: nothing was appended; wait (enrich_wait) and call again
 #define ENRICH_REJECTED 2 // counted as rejected; the caller goes on
 #define ENRICH_SHED 3     // every log was full and dropped its copy: in this turn no more will fit
+#define ENRICH_DAMAGED 4  // every copy that was kept was lost with the page under it, and counted
 
 // Whether records of `bytes` together in the spool's form may come now: 0, or ENRICH_BLOCKED. Ask
 // before a run of them (a frame, an OTLP request); appends of that run then never block, and are
@@ -60,7 +61,7 @@ int enrich_admit(struct enrich *enrich, enum signal_kind signal, enum door_polic
 size_t enrich_log_overhead(const struct enrich *enrich);
 // Counts the record as received, appends a copy for each target (or sheds it). Call after
 // enrich_admit said 0. Sets the fields of record->own that the agent answers for. Returns 0,
-// ENRICH_REJECTED (nothing was appended) or ENRICH_SHED.
+// ENRICH_REJECTED (nothing was appended), ENRICH_SHED or ENRICH_DAMAGED.
 int enrich_log(struct enrich *enrich, struct record *record);
 // Books records that need not be looked at any more, after ENRICH_SHED: received, routed, and every
 // log's copy dropped.

@@ -51,8 +51,12 @@ void enrich_commit(struct log_way *way, const struct target *target, size_t size
         .resend = *resend,
     };
     memcpy(entry.id, way->id.bytes, sizeof entry.id);
-    spool_commit(target->log, size, &entry);
-    way->appended = true;
+    if (spool_commit(target->log, size, &entry) == 0)
+        way->appended = true;
+    else {
+        way->damaged = true;
+        way->document = (struct slice){NULL, 0}; // it stood there: the next log gets its own
+    }
 }
 
 static int encode_first(struct log_way *way, const struct target *target)
@@ -136,12 +140,12 @@ int enrich_log(struct enrich *enrich, struct record *record)
     }
     if (way.cut && (way.whole != SIZE_MAX || may_cut(enrich)))
         enrich_cut(&way);
-    if (way.cut && !way.appended) { // what cannot be shortened either
+    if (way.cut && !way.appended && !way.damaged) { // what cannot be shortened either
         enrich_tell_too_large(&way);
         enrich_book_rejected(enrich, SIGNAL_LOGS, REJECT_TOO_LARGE, 1);
         return ENRICH_REJECTED;
     }
     enrich_shed(enrich, SIGNAL_LOGS, way.full | way.cut, 1);
     enrich_book_routed(enrich, SIGNAL_LOGS, 1);
-    return way.appended ? 0 : ENRICH_SHED;
+    return way.appended ? 0 : way.damaged ? ENRICH_DAMAGED : ENRICH_SHED;
 }

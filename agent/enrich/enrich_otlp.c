@@ -166,6 +166,7 @@ int enrich_otlp(struct enrich *enrich, const struct otlp_run *run)
     memcpy(entry.id, id.bytes, sizeof entry.id);
     uint32_t full = 0;
     size_t here = 0;
+    unsigned tried = 0, damaged = 0;
     bool shown = !enrich->tap;
     for (size_t i = 0; i < count; i++) {
         struct spool_log *log = enrich->targets[run->signal][i].log;
@@ -179,7 +180,8 @@ int enrich_otlp(struct enrich *enrich, const struct otlp_run *run)
             if (!shown)
                 enrich->tap(enrich->tap_ctx, run->signal, slice_of(slot.data, fragment.size));
             shown = true;
-            spool_commit(log, fragment.size, &entry);
+            damaged += spool_commit(log, fragment.size, &entry) != 0;
+            tried++;
         } else { // full, or the kernel gave no memory for a segment
             full |= 1u << i;
         }
@@ -190,7 +192,7 @@ int enrich_otlp(struct enrich *enrich, const struct otlp_run *run)
     }
     enrich_shed(enrich, run->signal, full, run->records);
     enrich_book_routed(enrich, run->signal, run->records);
-    return 0;
+    return damaged > 0 && damaged == tried ? ENRICH_DAMAGED : 0;
 }
 
 size_t enrich_otlp_overhead(const struct enrich *enrich)

@@ -66,6 +66,7 @@ struct log_way {
     uint32_t cut;          // targets whose copy must be shorter
     uint32_t here;         // targets that have it from an earlier sending
     bool appended;         // one at least
+    bool damaged;          // a copy was lost with the page under it
 };
 
 // Writes the document into the log's segment, with ever more room until it fits. Returns 0 with the

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "deliver/dead_letters.h"
+#include "spool/damage.h"
 #include "spool/spool_log.h"
 
 #define CONTAINER_OF(pointer, type, member)                                                        \
@@ -44,12 +45,22 @@ static bool pace(struct spool_log *log, size_t bytes, uint64_t *wait_ns)
     return false;
 }
 
-static void put_back(struct spool_log *log, struct segment *segment, uint32_t slot)
+static uint32_t live_find(const struct spool_log *log, uint64_t position);
+static void take_back(struct spool_log *log, uint32_t index, uint64_t position);
+
+// Reads the first waiting entry, which then waits no more. False: what was read is not what was
+// stored; look again.
+static bool next_parcel(struct spool_log *log, struct parcel *parcel)
 {
-    // Not taken, so without a verdict, so its segment is still there.
-    assert(segment_verdict(segment, slot) == SEGMENT_PENDING);
+    struct segment *segment = first_waiting(log);
+    uint32_t slot = segment_take_waiting(segment);
+    log->waiting--;
+    if (segment_parcel(segment, slot, parcel) && segment_may_be_offered(segment, slot))
+        return true;
     segment_set_waiting(segment, slot);
     log->waiting++;
+    log_examine(log, log->waiting_live);
+    return false;
 }
 
 static enum pump_stop offer_all(struct spool_log *log, uint64_t *wait_ns)
@@ -61,20 +72,19 @@ static enum pump_stop offer_all(struct spool_log *log, uint64_t *wait_ns)
         }
         if (log->waiting == 0)
             return PUMP_EMPTY;
-        struct segment *segment = first_waiting(log);
-        uint32_t slot = segment_take_waiting(segment);
-        log->waiting--;
         struct parcel parcel;
-        segment_parcel(segment, slot, &parcel);
+        if (!next_parcel(log, &parcel))
+            continue;
+        // Not taken, so without a verdict, so its segment is still there.
         if (!pace(log, parcel.payload.size, wait_ns)) {
-            put_back(log, segment, slot);
+            take_back(log, live_find(log, parcel.position), parcel.position);
             return PUMP_PACED;
         }
         log->kicked = false;
         int r = log->exporter->ops->offer(log->exporter, &parcel);
         if (r == EXPORTER_FULL) {
             catch_up_give_back(&log->catch_up, parcel.payload.size);
-            put_back(log, segment, slot);
+            take_back(log, live_find(log, parcel.position), parcel.position);
             return PUMP_FULL;
         }
         assert(r == 0);
@@ -136,26 +146,49 @@ static uint32_t live_find(const struct spool_log *log, uint64_t position)
 }
 
 static void verdict_final(struct spool_log *log, struct segment *segment, uint32_t slot,
-                          const struct verdict *verdict)
+                          uint32_t records, const struct verdict *verdict)
 {
-    uint32_t records = segment_records(segment, slot);
     struct exporter_book *book = log->book;
     if (verdict->kind == VERDICT_DELIVERED) {
         assert(verdict->refused <= records);
         book->delivered += records - verdict->refused;
         book->dropped[DROP_REFUSED] += verdict->refused;
-        segment_mark(segment, slot, SEGMENT_DELIVERED);
+        segment_mark(segment, slot, SEGMENT_DELIVERED, records);
     } else {
         assert(verdict->kind == VERDICT_DEAD);
         book->dead += records;
         struct parcel parcel;
-        segment_parcel(segment, slot, &parcel);
-        dead_letters_take(log->dead_letters, book, log->name, &parcel, verdict->reason);
-        segment_mark(segment, slot, SEGMENT_DEAD);
+        if (segment_parcel(segment, slot, &parcel))
+            dead_letters_take(log->dead_letters, book, log->name, &parcel, verdict->reason);
+        segment_mark(segment, slot, SEGMENT_DEAD, records);
     }
     assert(book->held >= records);
     book->held -= records;
     log->pending--;
+}
+
+static void segment_through(struct spool_log *log, uint32_t index)
+{
+    if (segment_is_settled(log->live[index]))
+        log_settle(log, index);
+    if (log_is_empty(log))
+        log_emptied(log);
+}
+
+// What the exporter does not have any more waits again, unless it is damaged.
+static void take_back(struct spool_log *log, uint32_t index, uint64_t position)
+{
+    struct segment *segment = log->live[index];
+    uint32_t slot = (uint32_t)(position - segment->identity.base_position);
+    if (!segment_is_pending(segment, slot)) {
+        segment->given_up--;
+        segment_through(log, index);
+        return;
+    }
+    segment_set_waiting(segment, slot);
+    log->waiting++;
+    if (index < log->waiting_live)
+        log->waiting_live = index;
 }
 
 static void verdict_take(struct spool_log *log, const struct verdict *verdict)
@@ -166,17 +199,16 @@ static void verdict_take(struct spool_log *log, const struct verdict *verdict)
     assert(!segment_is_waiting(segment, slot)); // it was offered
     log->verdict_live = index;
     if (verdict->kind == VERDICT_RETURNED) {
-        segment_set_waiting(segment, slot);
-        log->waiting++;
-        if (index < log->waiting_live)
-            log->waiting_live = index;
+        take_back(log, index, verdict->position);
         return;
     }
-    verdict_final(log, segment, slot, verdict);
-    if (segment->pending == 0)
-        log_settle(log, index);
-    if (log_is_empty(log))
-        log_emptied(log);
+    // A verdict for bytes that were lost is none: the sink may have got zeros.
+    uint32_t records;
+    if (log_vouches(log, segment, slot, &records))
+        verdict_final(log, segment, slot, records, verdict);
+    else
+        segment->given_up--;
+    segment_through(log, index);
 }
 
 void pump_verdicts(void *ctx, const struct verdict *verdicts, size_t n)

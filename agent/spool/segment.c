@@ -30,13 +30,15 @@ uint32_t segment_payload_max(uint32_t size)
 
 struct segment *segment_allocate(uint32_t size, uint32_t capacity)
 {
-    struct segment *segment = calloc(1, sizeof *segment + (capacity + 63) / 64 * sizeof(uint64_t));
+    size_t words = (capacity + 63) / 64;
+    struct segment *segment = calloc(1, sizeof *segment + 2 * words * sizeof(uint64_t));
     if (!segment)
         return NULL;
     segment->magic = SEGMENT_OBJECT;
     segment->piece.fd = -1;
     segment->size = size;
     segment->capacity = capacity;
+    segment->pending_bits = segment->waiting_bits + words;
     return segment;
 }
 
@@ -125,7 +127,7 @@ static void header_store(struct segment *segment)
 void segment_start(struct segment *segment, const struct segment_identity *identity)
 {
     assert(segment->magic == SEGMENT_OBJECT);
-    assert(segment->pending == 0 && segment->waiting == 0);
+    assert(segment->pending == 0 && segment->given_up == 0);
     assert(!segment->failed);
     segment->sealed = false;
     segment->version = SEGMENT_VERSION;
@@ -268,24 +270,40 @@ uint32_t segment_append(struct segment *segment, uint32_t size, const struct spo
     segment->records += entry->records;
     segment->entries++;
     segment->pending++;
+    segment->pending_records += entry->records;
+    segment->pending_bits[slot / 64] |= (uint64_t)1 << (slot % 64);
     commit_word_store(segment);
     segment_set_waiting(segment, slot);
     return slot;
 }
 
-void segment_parcel(const struct segment *segment, uint32_t slot, struct parcel *parcel)
+// Whether size bytes at offset are the segment's.
+static bool is_inside(const struct segment *segment, uint32_t offset, uint64_t size)
+{
+    return offset >= SEGMENT_HEADER_SIZE && offset + size <= segment->piece.size;
+}
+
+bool segment_parcel(const struct segment *segment, uint32_t slot, struct parcel *parcel)
 {
     assert(segment->magic == SEGMENT_OBJECT);
     assert(slot < segment->entries);
     const uint8_t *at = entry_at(segment, slot);
+    uint32_t payload_offset = get_u32le(at + ENTRY_PAYLOAD_OFFSET);
+    uint32_t payload_length = get_u32le(at + ENTRY_PAYLOAD_LENGTH);
     uint32_t resend_offset = get_u32le(at + ENTRY_RESEND_OFFSET);
     struct spool_resend resend = {{NULL, 0}, {NULL, 0}, {NULL, 0}};
-    if (resend_offset)
+    if (payload_length == 0 || !is_inside(segment, payload_offset, payload_length))
+        return false;
+    if (resend_offset) {
+        if (!is_inside(segment, resend_offset, RESEND_BYTES))
+            return false;
         resend = resend_load(segment->data + resend_offset);
+        if (!is_inside(segment, resend_offset, RESEND_BYTES + resend_size(&resend)))
+            return false;
+    }
     *parcel = (struct parcel){
         .position = segment->identity.base_position + slot,
-        .payload = slice_of(segment->data + get_u32le(at + ENTRY_PAYLOAD_OFFSET),
-                            get_u32le(at + ENTRY_PAYLOAD_LENGTH)),
+        .payload = slice_of(segment->data + payload_offset, payload_length),
         .records = get_u32le(at + ENTRY_RECORDS),
         .time_ns = get_u64le(at + ENTRY_TIME),
         .severity = at[ENTRY_SEVERITY],
@@ -295,6 +313,7 @@ void segment_parcel(const struct segment *segment, uint32_t slot, struct parcel 
         .headers = resend.headers,
     };
     memcpy(parcel->id, at + ENTRY_ID, sizeof parcel->id);
+    return true;
 }
 
 uint32_t segment_records(const struct segment *segment, uint32_t slot)
@@ -303,27 +322,24 @@ uint32_t segment_records(const struct segment *segment, uint32_t slot)
     return get_u32le(entry_at(segment, slot) + ENTRY_RECORDS);
 }
 
-enum segment_verdict segment_verdict(const struct segment *segment, uint32_t slot)
-{
-    assert(slot < segment->entries);
-    return entry_at(segment, slot)[ENTRY_VERDICT];
-}
-
 uint32_t segment_first_pending(struct segment *segment)
 {
     assert(segment->pending > 0);
-    while (segment_verdict(segment, segment->first_pending) != SEGMENT_PENDING)
+    while (!segment_is_pending(segment, segment->first_pending))
         segment->first_pending++;
     return segment->first_pending;
 }
 
-void segment_mark(struct segment *segment, uint32_t slot, enum segment_verdict verdict)
+void segment_mark(struct segment *segment, uint32_t slot, enum segment_verdict verdict,
+                  uint32_t records)
 {
     assert(verdict == SEGMENT_DELIVERED || verdict == SEGMENT_DEAD);
-    assert(segment_verdict(segment, slot) == SEGMENT_PENDING);
-    assert(!segment_is_waiting(segment, slot));
+    assert(segment_is_pending(segment, slot) && !segment_is_waiting(segment, slot));
+    assert(records <= segment->pending_records);
     entry_at(segment, slot)[ENTRY_VERDICT] = (uint8_t)verdict;
+    segment->pending_bits[slot / 64] &= ~((uint64_t)1 << (slot % 64));
     segment->pending--;
+    segment->pending_records -= records;
 }
 
 uint32_t segment_take_waiting(struct segment *segment)
@@ -348,7 +364,7 @@ bool segment_is_waiting(const struct segment *segment, uint32_t slot)
 void segment_set_waiting(struct segment *segment, uint32_t slot)
 {
     assert(!segment_is_waiting(segment, slot));
-    assert(segment_verdict(segment, slot) == SEGMENT_PENDING);
+    assert(segment_is_pending(segment, slot));
     segment->waiting_bits[slot / 64] |= (uint64_t)1 << (slot % 64);
     segment->waiting++;
     if (slot / 64 < segment->waiting_word)

@@ -34,26 +34,29 @@ struct segment_identity {
 struct segment {
     unsigned magic;
     uint32_t version; // of what is in its header
-    bool sealed; // takes no more entries until it is started anew: was found at the start, or …
-    bool failed; // … its file cannot be trusted any more: it is never started anew
+    bool sealed;  // takes no more entries until it is started anew: was found at the start, or …
+    bool failed;  // … its file cannot be trusted any more: it is never started anew
+    bool damaged; // pages of it were lost: failed, and its bytes are checked before each use
     struct store_piece piece;
     uint8_t *data; // the piece's, size bytes
-    uint32_t size;
-    uint32_t capacity;
+    uint32_t size, capacity;
     struct segment_identity identity;
-    uint32_t seed;          // CRC of the header's identity
-    uint32_t entries;       // committed
-    uint32_t records;       // in them
-    uint32_t synced;        // entries known to be on the device, or of an earlier run
-    uint32_t pending;       // entries without a verdict
-    uint32_t first_pending; // no entry before this slot is
-    uint32_t waiting;       // of these, how many the exporter does not have
-    uint32_t waiting_word;  // no bit is set in a word before this one
-    uint32_t payload_end;
-    uint32_t blob_start;     // blobs grow down from the end to here
+    uint32_t seed;            // CRC of the header's identity
+    uint32_t entries;         // committed
+    uint32_t records;         // in them
+    uint32_t synced;          // entries known to be on the device, or of an earlier run
+    uint32_t pending;         // entries without a verdict
+    uint32_t first_pending;   // no entry before this slot is
+    uint32_t pending_records; // in them: what is booked as held never depends on the mapping
+    uint32_t given_up;        // damaged entries, without a verdict, that the exporter still has
+    uint32_t lost_pages;      // how many were lost when the segment was examined last
+    uint32_t waiting;         // of pending, how many the exporter does not have
+    uint32_t waiting_word;    // no bit is set in a word before this one
+    uint32_t payload_end, blob_start; // blobs grow down from the end to here
     uint32_t last_resend;    // offset of the blob of the last entry that has one; 0: none yet
     struct segment *next;    // on a list of free ones
-    uint64_t waiting_bits[]; // by slot
+    uint64_t *pending_bits;  // by slot
+    uint64_t waiting_bits[]; // by slot; the others stand behind them
 };
 
 // Slots in the index of a segment of this size: one for each 384 bytes.
@@ -82,8 +85,7 @@ int segment_load(struct segment **out, struct store *store, uint32_t number, uin
 bool segment_is_reusable(const struct segment *segment, uint32_t size);
 // Without memory of its own yet; NULL: no memory.
 struct segment *segment_allocate(uint32_t size, uint32_t capacity);
-// Frees it; its file stays.
-void segment_detach(struct segment *segment);
+void segment_detach(struct segment *segment); // frees it; its file stays
 // Frees it with its file.
 void segment_remove(struct segment *segment, struct store *store);
 
@@ -92,19 +94,23 @@ void segment_start(struct segment *segment, const struct segment_identity *ident
 
 // How large the next entry's payload may be; 0 where payload, blobs or index are full.
 uint32_t segment_room(const struct segment *segment);
-// Where it is to be written.
 uint8_t *segment_tail(struct segment *segment);
 // Makes size bytes at the tail an entry, pending and waiting. Returns its slot. size ≤ room, > 0.
 uint32_t segment_append(struct segment *segment, uint32_t size, const struct spool_entry *entry);
 
-// Fills in a parcel from an entry, all of it views into the segment.
-void segment_parcel(const struct segment *segment, uint32_t slot, struct parcel *parcel);
-uint32_t segment_records(const struct segment *segment, uint32_t slot);
-enum segment_verdict segment_verdict(const struct segment *segment, uint32_t slot);
+// Fills in a parcel from an entry, all of it views into the segment. False: the entry points out of
+// the segment, so its bytes are not what was stored.
+bool segment_parcel(const struct segment *segment, uint32_t slot, struct parcel *parcel);
+uint32_t segment_records(const struct segment *segment, uint32_t slot); // as the mapping has it
 // The first slot without a verdict. There must be one.
 uint32_t segment_first_pending(struct segment *segment);
-// A final verdict for a pending entry that is not waiting.
-void segment_mark(struct segment *segment, uint32_t slot, enum segment_verdict verdict);
+// A final verdict for a pending entry that is not waiting, of so many records.
+void segment_mark(struct segment *segment, uint32_t slot, enum segment_verdict verdict,
+                  uint32_t records);
+static inline bool segment_is_pending(const struct segment *segment, uint32_t slot)
+{
+    return segment->pending_bits[slot / 64] >> (slot % 64) & 1;
+}
 
 // The first waiting slot, which no longer waits then. There must be one.
 uint32_t segment_take_waiting(struct segment *segment);

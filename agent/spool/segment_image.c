@@ -142,6 +142,13 @@ static bool entry_read(const struct segment_image *image, uint32_t slot, struct 
     return true;
 }
 
+bool segment_image_entry(const struct segment_image *image, uint32_t slot,
+                         struct segment_entry *entry)
+{
+    assert(image->next_record == 0);
+    return entry_read(image, slot, entry);
+}
+
 // Books the bad slots before a good one (or the end), and the records that the gap stands for.
 static void gap_count(struct segment_image *image, uint32_t first_record)
 {

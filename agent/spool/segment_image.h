@@ -58,4 +58,9 @@ int segment_check(struct segment_image *image, const void *data, size_t size);
 // in image->damaged and image->lost_records, which are final once it has said false.
 bool segment_entry(struct segment_image *image, struct segment_entry *entry);
 
+// One slot alone; false: its entry is not whole. Changes nothing of image, whose header need not
+// have been read by segment_check: data, size, capacity, payload_start and seed are used.
+bool segment_image_entry(const struct segment_image *image, uint32_t slot,
+                         struct segment_entry *entry);
+
 #endif

@@ -5,6 +5,7 @@
 #include "spool/segment_image.h"
 
 #include "base/error.h"
+#include "spool/page_guard.h"
 
 static void entry_found(struct segment *segment, uint32_t slot, const struct segment_entry *entry,
                         struct segment_findings *findings)
@@ -17,6 +18,8 @@ static void entry_found(struct segment *segment, uint32_t slot, const struct seg
     segment->data[SEGMENT_HEADER_SIZE + (size_t)slot * SEGMENT_ENTRY_SIZE + ENTRY_VERDICT] =
         SEGMENT_PENDING;
     segment->pending++;
+    segment->pending_records += entry->records;
+    segment->pending_bits[slot / 64] |= (uint64_t)1 << (slot % 64);
     segment->waiting_bits[slot / 64] |= (uint64_t)1 << (slot % 64);
     segment->waiting++;
     findings->pending++;
@@ -68,6 +71,7 @@ int segment_load(struct segment **out, struct store *store, uint32_t number, uin
 
 bool segment_is_reusable(const struct segment *segment, uint32_t size)
 {
-    return !segment->failed && segment->version == SEGMENT_VERSION && segment->size == size &&
+    return !segment->failed && page_guard_lost(segment->piece.guard) == 0 &&
+           segment->version == SEGMENT_VERSION && segment->size == size &&
            segment->piece.size == size && segment->capacity == segment_capacity(size);
 }

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "spool/damage.h"
 #include "spool/spool_log.h"
 #include "spool/stream_marks.h"
 
@@ -203,15 +204,26 @@ static bool log_make_segment(struct spool_log *log)
 // Puts a fresh segment at the end of the live ones.
 static int log_open_segment(struct spool_log *log)
 {
+    struct segment *segment;
     if (log_used(log) > log->limit)
         return SPOOL_FULL;
-    if (!log->free && !log_make_segment(log))
-        return SPOOL_FULL;
-    struct segment *segment = log->free;
-    log->free = segment->next;
-    log->free_count--;
-    segment->next = NULL;
-    log_start_segment(log, segment);
+    for (;;) {
+        bool made = !log->free;
+        if (made && !log_make_segment(log))
+            return SPOOL_FULL;
+        segment = log->free;
+        log->free = segment->next;
+        log->free_count--;
+        segment->next = NULL;
+        log_start_segment(log, segment);
+        if (!segment_lost_any(segment))
+            break;
+        log_put_away(log, segment);
+        if (made) { // a device that loses what it has just given
+            log_trouble(log, -EIO, clock_monotonic(log->clock));
+            return SPOOL_FULL;
+        }
+    }
     log->live[log->live_count++] = segment;
     log_gauge(log);
     return 0;
@@ -223,6 +235,8 @@ int spool_reserve(struct spool_log *log, size_t at_least, struct spool_slot *slo
     assert(log->slot_capacity == 0); // one slot at a time
     if (at_least > log->payload_max)
         return SPOOL_TOO_LARGE;
+    if (log_active(log) && segment_is_suspect(log_active(log)))
+        log_examine(log, log->live_count - 1);
     struct segment *active = log_active(log);
     if (!active || segment_room(active) < at_least || segment_room(active) == 0) {
         int r = log_open_segment(log);
@@ -231,18 +245,17 @@ int spool_reserve(struct spool_log *log, size_t at_least, struct spool_slot *slo
         active = log_active(log);
     }
     log->slot_capacity = segment_room(active);
+    log->slot_losses = page_guard_mine();
     *slot = (struct spool_slot){segment_tail(active), log->slot_capacity};
     return 0;
 }
 
-void spool_commit(struct spool_log *log, size_t size, const struct spool_entry *entry)
+int spool_commit(struct spool_log *log, size_t size, const struct spool_entry *entry)
 {
     assert(log->magic == SPOOL_LOG_MAGIC);
     assert(size > 0 && size <= log->slot_capacity);
     struct segment *active = log_active(log);
     segment_append(active, (uint32_t)size, entry);
-    if (entry->sequenced)
-        log_streams_note(log, entry);
     log->slot_capacity = 0;
     catch_up_live(&log->catch_up, size);
     log->position++;
@@ -256,6 +269,14 @@ void spool_commit(struct spool_log *log, size_t size, const struct spool_entry *
     if (log->sync.thread)
         loop_defer(log->loop, &log->sync.ask);
     loop_defer(log->loop, &log->pump);
+    // While it was written, or while it was read from where its writer copied it from.
+    if (segment_is_suspect(active) || page_guard_mine() != log->slot_losses) {
+        log_drop_written(log, entry->records);
+        return SPOOL_DAMAGED; // not noted: who sends it again is welcome
+    }
+    if (entry->sequenced)
+        log_streams_note(log, entry);
+    return 0;
 }
 
 void spool_abort(struct spool_log *log)
@@ -263,13 +284,17 @@ void spool_abort(struct spool_log *log)
     assert(log->magic == SPOOL_LOG_MAGIC);
     log->slot_capacity = 0;
     struct segment *active = log_active(log);
-    if (active && active->entries > 0 && active->pending == 0)
+    if (active && (active->entries > 0 || active->sealed) && segment_is_settled(active))
         log_settle(log, log->live_count - 1);
 }
 
 void log_put_away(struct spool_log *log, struct segment *segment)
 {
-    assert(segment->pending == 0);
+    assert(segment_is_settled(segment));
+    if (segment->damaged || segment_lost_any(segment)) {
+        log_put_aside(log, segment);
+        return;
+    }
     if (!segment_is_reusable(segment, log->segment_size) ||
         (store_is_folder(log->store) && log->free_count >= FREE_FILES_MAX)) {
         segment_remove(segment, log->store);
@@ -284,12 +309,16 @@ void log_settle(struct spool_log *log, uint32_t index)
 {
     assert(index < log->live_count);
     struct segment *segment = log->live[index];
-    assert(segment->pending == 0 && segment->waiting == 0);
-    if (index == log->live_count - 1 && !segment->sealed) {
-        if (log->slot_capacity > 0)
-            return; // somebody is writing at its tail: the next verdict or abort does it
+    assert(segment_is_settled(segment));
+    bool active = index == log->live_count - 1;
+    if (active && log->slot_capacity > 0)
+        return; // somebody is writing at its tail: the next verdict or abort does it
+    bool again = active && !segment->sealed && !segment_lost_any(segment);
+    if (again) {
         log_start_segment(log, segment);
-    } else {
+        again = !segment_lost_any(segment);
+    }
+    if (!again) {
         log->live_count--;
         memmove(&log->live[index], &log->live[index + 1],
                 (log->live_count - index) * sizeof(struct segment *));

@@ -60,9 +60,9 @@ size_t spool_payload_max(const struct spool_log *log);
 // Room for at_least bytes of payload. One slot at a time: commit or abort it before the next.
 // Returns 0, SPOOL_FULL, SPOOL_TOO_LARGE or -errno.
 int spool_reserve(struct spool_log *log, size_t at_least, struct spool_slot *slot);
-// Makes size bytes of the slot a record run. Counts routed and held. Never fails: the room was
-// reserved.
-void spool_commit(struct spool_log *log, size_t size, const struct spool_entry *entry);
+#define SPOOL_DAMAGED 3 // the page under it was lost meanwhile: counted as dropped{damaged}
+// Makes size bytes of the slot a record run. Counts routed and held. 0 or SPOOL_DAMAGED.
+int spool_commit(struct spool_log *log, size_t size, const struct spool_entry *entry);
 void spool_abort(struct spool_log *log);
 
 // Whether bytes more would fit now: what a door asks before it appends anything. Once it was told

@@ -53,10 +53,11 @@ struct spool_log {
     struct segment **live; // by position, limit + 1 of them at most; the last is the active one
     struct segment *free;  // idle ones
     uint32_t limit;        // segments within max_bytes; one more is slack
-    uint32_t live_count;
-    uint32_t free_count;
-    uint32_t verdict_live; // index in live where the last verdict was found
-    size_t slot_capacity;  // of the slot that is out; 0: none
+    uint32_t live_count, free_count;
+    uint32_t damaged_count, kept_damaged; // live ones that lost pages; files of such kept
+    uint32_t verdict_live;                // index in live where the last verdict was found
+    size_t slot_capacity;                 // of the slot that is out; 0: none
+    uint32_t slot_losses;                 // page_guard_mine() when it went out
 
     uint64_t pending;      // entries without a verdict
     uint64_t waiting;      // of these, not offered (or returned)
@@ -71,9 +72,8 @@ struct spool_log {
 
     struct log_sync sync;
     struct log_settled settled;
-    struct stream_marks *streams; // NULL until a client has one
-    struct waiter_list waiters;
-    struct waiter_list waking; // taken off waiters, about to be called
+    struct stream_marks *streams;       // NULL until a client has one
+    struct waiter_list waiters, waking; // waking: taken off waiters, about to be called
 };
 
 #define RETRY_NS 1000000000ULL // between attempts of a log in trouble

@@ -2,6 +2,7 @@
 #include "spool/store.h"
 
 #include "base/error.h"
+#include "spool/page_guard.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -117,6 +118,11 @@ static int piece_map(struct store_piece *piece)
     void *data = mmap(NULL, piece->size, PROT_READ | PROT_WRITE, MAP_SHARED, piece->fd, 0);
     if (data == MAP_FAILED)
         return error_from_errno();
+    int r = page_guard_add(&piece->guard, data, piece->size);
+    if (r < 0) {
+        munmap(data, piece->size);
+        return r;
+    }
     piece->data = data;
     return 0;
 }
@@ -238,6 +244,7 @@ void store_folder_changed(struct store *store)
 
 void store_detach(struct store_piece *piece)
 {
+    page_guard_remove(piece->guard);
     if (piece->data)
         munmap(piece->data, piece->size);
     if (piece->fd >= 0)

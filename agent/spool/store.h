@@ -11,14 +11,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct page_guard;
 struct store;
 
 // The bytes of one segment, mapped.
 struct store_piece {
     uint8_t *data; // size bytes; NULL: none
     uint32_t size;
-    uint32_t number; // of its file; 0: memory
-    int fd;          // -1: none
+    uint32_t number;          // of its file; 0: memory
+    int fd;                   // -1: none
+    struct page_guard *guard; // of data
 };
 
 // name: of the exporter, as /proc shows it.

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "spool/crc32c.h"
+#include "spool/page_guard.h"
 #include "spool/segment_format.h"
 
 #include <fcntl.h>
@@ -47,7 +48,8 @@ struct table {
 
 struct stream_marks {
     struct table *table;
-    int file; // -1: memory
+    struct page_guard *guard; // of it: a place whose page is lost is free
+    int file;                 // -1: memory
 };
 
 static uint32_t check_of(const struct place *place, uint64_t last)
@@ -143,12 +145,21 @@ static struct table *map_file(int folder, int *file)
 
 static void unmap(struct stream_marks *marks)
 {
+    page_guard_remove(marks->guard);
+    marks->guard = NULL;
     if (marks->table)
         munmap(marks->table, sizeof *marks->table);
     if (marks->file >= 0)
         close(marks->file);
     marks->table = NULL;
     marks->file = -1;
+}
+
+static void take_table(struct stream_marks *marks, struct table *table)
+{
+    marks->table = table;
+    if (table)
+        (void)page_guard_add(&marks->guard, table, sizeof *table);
 }
 
 int stream_marks_new(struct stream_marks **out, int folder, enum stream_marks_found *found)
@@ -159,13 +170,13 @@ int stream_marks_new(struct stream_marks **out, int folder, enum stream_marks_fo
     marks->file = -1;
     *found = STREAM_MARKS_NONE;
     if (folder >= 0)
-        marks->table = map_file(folder, &marks->file);
+        take_table(marks, map_file(folder, &marks->file));
     if (marks->table)
         *found = look(marks->table);
     if (*found == STREAM_MARKS_DAMAGED) {
         unmap(marks);
         if (renameat(folder, STREAM_MARKS_FILE, folder, DAMAGED_FILE) == 0)
-            marks->table = map_file(folder, &marks->file);
+            take_table(marks, map_file(folder, &marks->file));
     }
     if (!marks->table)
         marks->table = map(-1);

@@ -148,11 +148,12 @@ static void ready(struct loop_io *io, unsigned events)
     }
 }
 
-// Signals are the loop's.
+// Signals are the loop's, but for faults.
 static int start(struct sync_thread *thread)
 {
     sigset_t all, before;
     sigfillset(&all);
+    sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int r = pthread_create(&thread->thread, NULL, thread_run, thread);
     pthread_sigmask(SIG_SETMASK, &before, NULL);

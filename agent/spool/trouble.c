@@ -41,7 +41,7 @@ void log_trouble(struct spool_log *log, int result, uint64_t now)
         return;
     bool changed = result != log->trouble;
     log->trouble = result;
-    for (unsigned i = 0; i < TROUBLE_COUNT; i++)
+    for (unsigned i = 0; i < TROUBLE_PAGE_LOST; i++) // damage.c answers for that one
         log->book->trouble[i] = result < 0 && i == (unsigned)trouble_of(result);
     if (result < 0)
         (void)loop_timer_start(log->loop, &log->retry, RETRY_NS);

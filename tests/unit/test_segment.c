@@ -261,12 +261,12 @@ static void test_verdicts_and_reuse(void **state)
     uint32_t before = get_u32le(segment->data + 4096 + ENTRY_CRC);
     segment_take_waiting(segment);
     segment_take_waiting(segment);
-    segment_mark(segment, 1, SEGMENT_DEAD);
+    segment_mark(segment, 1, SEGMENT_DEAD, segment_records(segment, 1));
     assert_int_equal(segment->pending, 1);
-    segment_mark(segment, 0, SEGMENT_DELIVERED);
+    segment_mark(segment, 0, SEGMENT_DELIVERED, segment_records(segment, 0));
     assert_int_equal(segment->pending, 0);
-    assert_int_equal(segment_verdict(segment, 0), SEGMENT_DELIVERED);
-    assert_int_equal(segment_verdict(segment, 1), SEGMENT_DEAD);
+    assert_int_equal(segment->data[4096 + 64 * 0 + ENTRY_VERDICT], SEGMENT_DELIVERED);
+    assert_int_equal(segment->data[4096 + 64 * 1 + ENTRY_VERDICT], SEGMENT_DEAD);
     assert_int_equal(get_u32le(segment->data + 4096 + ENTRY_CRC), before); // outside the CRC
 
     struct segment_identity identity = segment->identity;

@@ -65,7 +65,7 @@ static void finish(uint32_t slot, enum segment_verdict verdict)
 {
     while (segment_is_waiting(segment, slot))
         segment_take_waiting(segment);
-    segment_mark(segment, slot, verdict);
+    segment_mark(segment, slot, verdict, segment_records(segment, slot));
 }
 
 struct reading {
