@@ -92,23 +92,27 @@ static int start_otlp(struct agent *agent, const struct exporter_settings *setti
     return otlp_exporter_new(out, &config);
 }
 
-static int start_deliver(struct agent *agent)
+int agent_start_exporter(struct agent *agent, unsigned index, struct exporter_book *book)
 {
-    for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
-        const struct exporter_settings *settings = &agent->settings->exporters[i];
-        struct exporter_book *book = books_add_exporter(&agent->books, settings->name);
-        int r = is_kafka(settings) ? start_kafka(agent, settings, book, &agent->exporters[i])
-                                   : start_otlp(agent, settings, book, &agent->exporters[i]);
-        if (r < 0) {
-            own_log(OWN_ERROR, "exporter_failed", "exporters.%s: cannot start: %s", settings->name,
-                    strerror(-r));
-            return r;
-        }
-    }
-    return 0;
+    const struct exporter_settings *settings = &agent->settings->exporters[index];
+    int r = is_kafka(settings) ? start_kafka(agent, settings, book, &agent->exporters[index])
+                               : start_otlp(agent, settings, book, &agent->exporters[index]);
+    if (r < 0)
+        own_log(OWN_ERROR, "exporter_failed", "exporters.%s: cannot start: %s", settings->name,
+                strerror(-r));
+    return r;
 }
 
-static void stop_deliver(struct agent *agent)
+static int start_deliver(struct agent *agent)
+{
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < agent->settings->exporter_count; i++)
+        r = agent_start_exporter(
+            agent, i, books_add_exporter(&agent->books, agent->settings->exporters[i].name));
+    return r;
+}
+
+void agent_stop_deliver(struct agent *agent)
 {
     for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
         if (agent->exporters[i])
@@ -144,7 +148,7 @@ static void add_targets(struct agent *agent, const struct route_settings *route,
     }
 }
 
-static int start_enrich(struct agent *agent)
+int agent_start_enrich(struct agent *agent)
 {
     const struct settings *settings = agent->settings;
     struct enrich_target targets[SIGNAL_COUNT][EXPORTER_MAX];
@@ -161,7 +165,7 @@ static int start_enrich(struct agent *agent)
     return r == 0 ? agent_start_resource(agent) : r;
 }
 
-static void stop_enrich(struct agent *agent)
+void agent_stop_enrich(struct agent *agent)
 {
     agent_stop_resource(agent);
     enrich_free(agent->enrich);
@@ -170,7 +174,7 @@ static void stop_enrich(struct agent *agent)
 
 // --- decode ---
 
-static int start_decode(struct agent *agent)
+int agent_start_decode(struct agent *agent)
 {
     struct decoder_config config = {
         .enrich = agent->enrich,
@@ -185,7 +189,7 @@ static int start_decode(struct agent *agent)
     return decoder_new(&agent->decoder, &config);
 }
 
-static void stop_decode(struct agent *agent)
+void agent_stop_decode(struct agent *agent)
 {
     decoder_free(agent->decoder);
     agent->decoder = NULL;
@@ -229,9 +233,11 @@ static const struct room {
     int (*start)(struct agent *agent);
     void (*stop)(struct agent *agent);
 } rooms[] = {
-    {"receive", start_receive, stop_receive}, {"decode", start_decode, stop_decode},
-    {"enrich", start_enrich, stop_enrich},    {"spool", agent_start_spool, agent_stop_spool},
-    {"deliver", start_deliver, stop_deliver},
+    {"receive", start_receive, stop_receive},
+    {"decode", agent_start_decode, agent_stop_decode},
+    {"enrich", agent_start_enrich, agent_stop_enrich},
+    {"spool", agent_start_spool, agent_stop_spool},
+    {"deliver", start_deliver, agent_stop_deliver},
 };
 
 #define ROOMS (sizeof rooms / sizeof rooms[0])
@@ -325,10 +331,10 @@ static void stop(struct agent *agent)
 {
     stop_ends(agent);
     stop_receive(agent);
-    stop_decode(agent);
-    stop_enrich(agent);
+    agent_stop_decode(agent);
+    agent_stop_enrich(agent);
     // What an exporter gives back lands in its log, so that the books' last line is right.
-    stop_deliver(agent);
+    agent_stop_deliver(agent);
     agent_last_words(agent);
     agent_stop_spool(agent);
     if (agent->dev)

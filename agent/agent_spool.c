@@ -7,7 +7,6 @@
 #include "base/settings.h"
 #include "deliver/dead_letters.h"
 #include "spool/page_guard.h"
-#include "spool/spool.h"
 #include "spool/sync_thread.h"
 
 #include <errno.h>
@@ -44,7 +43,7 @@ static enum spool_level spool_level(const struct settings *settings)
     return files ? SPOOL_PROCESS : SPOOL_MEMORY;
 }
 
-static enum spool_form spool_form(const struct exporter_settings *exporter)
+enum spool_form agent_form(const struct exporter_settings *exporter)
 {
     return strcmp(exporter->type, "kafka") == 0 ? SPOOL_FORM_ECS : SPOOL_FORM_OTLP;
 }
@@ -67,7 +66,7 @@ static void tell_spool(const struct settings *settings, const char *folder, int 
                                   : "; make the folder writable for the agent, or set another one");
 }
 
-static int open_dead_letters(struct agent *agent)
+int agent_open_dead_letters(struct agent *agent)
 {
     const char *path = agent->settings->dead_letters.path;
     if (!*path)
@@ -84,9 +83,42 @@ static int open_dead_letters(struct agent *agent)
     return r;
 }
 
+int agent_open_log(struct agent *agent, unsigned index, const struct agent_log *options)
+{
+    const struct exporter_settings *exporter = &agent->settings->exporters[index];
+    bool files = options->level != SPOOL_MEMORY;
+    uint64_t each = agent->settings->spool.max_bytes / agent->settings->exporter_count;
+    uint64_t share = agent->budget.spool_bytes_each;
+    struct spool_config config = {
+        .name = exporter->name,
+        .form = agent_form(exporter),
+        .level = options->level,
+        .sync = agent->sync,
+        .folder = options->folder,
+        .folder_name = options->folder_name,
+        .min_free = agent->settings->spool.min_free,
+        .segment_size = !files              ? memory_segment(share)
+                        : each >= LARGE_LOG ? LARGE_SEGMENT
+                                            : 0,
+        .max_bytes = files ? each : share - memory_segment(share), // one is the log's slack
+        .catch_up_rate = exporter->catch_up_rate,
+        .when_full = options->block ? SPOOL_WHEN_FULL_BLOCK : when_full(exporter->when_full),
+        .loop = agent->loop,
+        .clock = agent->clock,
+        .exporter = agent->exporters[index],
+        .dead_letters = agent->dead_letters,
+        .book = &agent->books.exporters[index].book,
+    };
+    if (options->large) {
+        config.segment_size = SPOOL_SEGMENT_MAX;
+        config.max_bytes = 2 * SPOOL_SEGMENT_MAX;
+    }
+    return spool_log_new(&agent->logs[index], &config);
+}
+
 int agent_start_spool(struct agent *agent)
 {
-    int failed = open_dead_letters(agent);
+    int failed = agent_open_dead_letters(agent);
     if (failed < 0)
         return failed;
     if ((failed = page_guard_install()) < 0)
@@ -95,34 +127,13 @@ int agent_start_spool(struct agent *agent)
     bool files = level != SPOOL_MEMORY;
     if (level == SPOOL_NODE && (failed = sync_thread_new(&agent->sync, agent->loop)) < 0)
         return failed;
-    uint64_t each = agent->settings->spool.max_bytes / agent->settings->exporter_count;
-    uint64_t share = agent->budget.spool_bytes_each;
     for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
         char folder[PATH_MAX] = "";
         int r = files ? spool_folder(agent->settings, agent->settings->exporters[i].name, folder,
                                      sizeof folder)
                       : 0;
-        struct spool_config config = {
-            .name = agent->settings->exporters[i].name,
-            .form = spool_form(&agent->settings->exporters[i]),
-            .level = level,
-            .sync = agent->sync,
-            .folder = folder,
-            .min_free = agent->settings->spool.min_free,
-            .segment_size = !files              ? memory_segment(share)
-                            : each >= LARGE_LOG ? LARGE_SEGMENT
-                                                : 0,
-            .max_bytes = files ? each : share - memory_segment(share), // one is the log's slack
-            .catch_up_rate = agent->settings->exporters[i].catch_up_rate,
-            .when_full = when_full(agent->settings->exporters[i].when_full),
-            .loop = agent->loop,
-            .clock = agent->clock,
-            .exporter = agent->exporters[i],
-            .dead_letters = agent->dead_letters,
-            .book = &agent->books.exporters[i].book,
-        };
         if (r == 0)
-            r = spool_log_new(&agent->logs[i], &config);
+            r = agent_open_log(agent, i, &(struct agent_log){.level = level, .folder = folder});
         if (r < 0 && r != -EMEDIUMTYPE && files) // that is told
             tell_spool(agent->settings, folder, r);
         if (r < 0)

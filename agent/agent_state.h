@@ -5,6 +5,7 @@
 #include "base/books.h"
 #include "base/budget.h"
 #include "base/loop.h"
+#include "spool/spool.h"
 
 #include <stdbool.h>
 
@@ -15,6 +16,7 @@ struct decoder;
 struct dev;
 struct enrich;
 struct exporter;
+struct exporter_book;
 struct file_watch;
 struct http_endpoint;
 struct receive;
@@ -48,9 +50,30 @@ struct agent {
     bool draining;
 };
 
+// One exporter, one after the other; what they give back must have its log still.
+int agent_start_exporter(struct agent *agent, unsigned index, struct exporter_book *book);
+void agent_stop_deliver(struct agent *agent);
+int agent_start_enrich(struct agent *agent);
+void agent_stop_enrich(struct agent *agent);
+int agent_start_decode(struct agent *agent);
+void agent_stop_decode(struct agent *agent);
+
 // The spool room: 0 or -errno, told in the own log.
 int agent_start_spool(struct agent *agent);
 void agent_stop_spool(struct agent *agent);
+struct agent_log {
+    enum spool_level level;
+    const char *folder;      // of a level that has one
+    const char *folder_name; // as people are told it; NULL: folder
+    bool block;              // a full log waits, whatever the settings say
+    bool large;              // takes payloads as large as any segment's
+};
+// As the settings say, if they do. 0 or -errno, told.
+int agent_open_dead_letters(struct agent *agent);
+// Opens the log of an exporter that was started. 0 or -errno.
+int agent_open_log(struct agent *agent, unsigned index, const struct agent_log *options);
+struct exporter_settings;
+enum spool_form agent_form(const struct exporter_settings *exporter);
 
 // Puts the resource attributes of settings and the pod's files in force, and from then on those of
 // files that change. apply: as they are now. 0 or -errno, and then the old ones stay.

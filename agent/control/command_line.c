@@ -20,11 +20,13 @@ struct option {
 #define FLAG(bit, member) bit, false, offsetof(struct command_line, member)
 
 static const struct option option_rows[] = {
-    {"--config", TEXT(OPTION_CONFIG, config)}, {"--dev", FLAG(OPTION_DEV, dev)},
-    {"--http", TEXT(OPTION_HTTP, http)},       {"--connect", FLAG(OPTION_CONNECT, connect)},
-    {"--service", TEXT(OPTION_TAIL, service)}, {"--level", TEXT(OPTION_TAIL, level)},
-    {"--match", TEXT(OPTION_TAIL, match)},     {"--signal", TEXT(OPTION_TAIL, signal)},
-    {"--json", FLAG(OPTION_TAIL, json)},       {"--set", OPTION_SETTINGS, true, 0},
+    {"--config", TEXT(OPTION_CONFIG, config)},   {"--dev", FLAG(OPTION_DEV, dev)},
+    {"--http", TEXT(OPTION_HTTP, http)},         {"--connect", FLAG(OPTION_CONNECT, connect)},
+    {"--service", TEXT(OPTION_TAIL, service)},   {"--level", TEXT(OPTION_TAIL, level)},
+    {"--match", TEXT(OPTION_TAIL, match)},       {"--signal", TEXT(OPTION_TAIL, signal)},
+    {"--json", FLAG(OPTION_TAIL, json)},         {"--exporter", TEXT(OPTION_REPLAY, exporter)},
+    {"--dry-run", FLAG(OPTION_REPLAY, dry_run)}, {"--remove", FLAG(OPTION_REPLAY, remove)},
+    {"--watch", FLAG(OPTION_WATCH, watch)},      {"--set", OPTION_SETTINGS, true, 0},
 };
 
 #define OPTION_COUNT (sizeof option_rows / sizeof *option_rows)

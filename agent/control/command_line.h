@@ -13,6 +13,8 @@
 #define OPTION_HTTP 4u     // --http ADDRESS
 #define OPTION_SETTINGS 8u // --set NAME=VALUE, --NAME VALUE
 #define OPTION_CONNECT 16u // --connect
+#define OPTION_REPLAY 64u  // --exporter, --dry-run, --remove
+#define OPTION_WATCH 128u  // --watch
 #define OPTION_TAIL 32u    // --service, --level, --match, --signal, --json
 
 // One setting given as a flag; flag's texts point here and into argv.
@@ -29,6 +31,8 @@ struct command_line {
     bool connect;
     const char *service, *level, *match, *signal; // NULL: not given
     bool json;
+    const char *exporter; // NULL: not given
+    bool dry_run, remove, watch;
     const char *words[16];
     size_t word_count;
     struct command_flag *names;

@@ -37,7 +37,8 @@ struct command {
     const char *help;
 };
 
-static command_fn run_agent, check, explain, status, tail, health, version, docs, help;
+static command_fn run_agent, replay, adopt, check, explain, status, tail, health, version, docs,
+    help;
 
 static const struct command commands[] = {
     {"run", "", OPTION_CONFIG | OPTION_DEV | OPTION_SETTINGS, 0, 0, run_agent,
@@ -52,6 +53,10 @@ static const struct command commands[] = {
      tail, "print live records of the running agent"},
     {"health", "", OPTION_CONFIG | OPTION_HTTP | OPTION_SETTINGS, 0, 0, health,
      "succeed when the running agent answers"},
+    {"replay", "PATH", OPTION_CONFIG | OPTION_REPLAY | OPTION_SETTINGS, 1, 1, replay,
+     "send again: a dead-letter file, a folder of spools, or records (- for stdin)"},
+    {"adopt", "DIR", OPTION_CONFIG | OPTION_WATCH | OPTION_SETTINGS, 1, 1, adopt,
+     "send what agents that are gone left in folders below DIR"},
     {"version", "", 0, 0, 0, version, "print the version and those of the libraries"},
     {"docs", "configuration|metrics|events", 0, 1, 1, docs,
      "print the document made from the table"},
@@ -101,6 +106,40 @@ static int run_agent(const struct command_context *context, const struct command
     r = agent_run(settings, &options);
     settings_free(settings);
     return r < 0 ? COMMAND_FAILED : COMMAND_OK;
+}
+
+static int load_to_run(struct settings **settings, const struct command_context *context,
+                       const struct command_line *line)
+{
+    struct loading loading = {context, line};
+    int r = load_logging(&loading, settings);
+    if (r < 0)
+        own_log(OWN_ERROR, "start_failed", "cannot load the settings: %s", strerror(-r));
+    return r;
+}
+
+static int replay(const struct command_context *context, const struct command_line *line)
+{
+    struct settings *settings;
+    struct replay_options options = {.path = line->words[0],
+                                     .exporter = line->exporter,
+                                     .dry_run = line->dry_run,
+                                     .remove = line->remove};
+    if (load_to_run(&settings, context, line) != 0)
+        return COMMAND_FAILED;
+    int r = agent_replay(settings, &options);
+    settings_free(settings);
+    return r == 0 ? COMMAND_OK : COMMAND_FAILED;
+}
+
+static int adopt(const struct command_context *context, const struct command_line *line)
+{
+    struct settings *settings;
+    if (load_to_run(&settings, context, line) != 0)
+        return COMMAND_FAILED;
+    int r = agent_adopt(settings, line->words[0], line->watch);
+    settings_free(settings);
+    return r == 0 ? COMMAND_OK : COMMAND_FAILED;
 }
 
 // Prints the mistakes, if any. False: the settings do not hold.
@@ -287,6 +326,12 @@ static int help(const struct command_context *context, const struct command_line
           "  --match TEXT          somewhere in the message; with * or ?, the whole message\n"
           "  FIELD=VALUE           a field by its ECS path, such as trace.id=4bf9…\n"
           "  --json                print whole documents\n\n"
+          "sluice replay:\n"
+          "  --exporter NAME       where to, instead of where it was meant to go\n"
+          "  --dry-run             only count\n"
+          "  --remove              remove the dead-letter file once all of it is delivered\n"
+          "sluice adopt:\n"
+          "  --watch               look again every 10 seconds, until SIGTERM\n\n"
           "docs/CONFIGURATION.md lists the settings.\n",
           context->out);
     return COMMAND_OK;

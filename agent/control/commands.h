@@ -1,4 +1,4 @@
-// The commands of the one binary: run, check, explain, status, health, version, docs, help.
+// The commands of the one binary: run, replay, adopt, check, explain, status, health …
 #ifndef SLUICE_CONTROL_COMMANDS_H
 #define SLUICE_CONTROL_COMMANDS_H
 

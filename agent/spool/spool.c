@@ -55,7 +55,7 @@ static int log_open(struct spool_log *log, const struct spool_config *config)
         return -EIO;
     int r = store_open(log, config);
     if (r == 0)
-        r = backlog_open(log, config->folder);
+        r = backlog_open(log, config->folder_name ? config->folder_name : config->folder);
     if (r < 0)
         return r;
     size_t most = log->backlog.count > log->limit ? log->backlog.count : log->limit;

@@ -30,10 +30,11 @@ struct spool_config {
     const char *name;     // of the exporter
     enum spool_form form; // what that takes
     enum spool_level level;
-    const char *folder;  // of this log alone, levels `process` and `node`; created where missing
-    uint64_t min_free;   // bytes to be left free on its device
-    size_t segment_size; // bytes, a power of two, SPOOL_SEGMENT_MIN to _MAX; 0: 1 MiB
-    uint64_t max_bytes;  // of all its segments, at least two; what was admitted may need one more
+    const char *folder; // of this log alone, levels `process` and `node`; created where missing
+    const char *folder_name; // as people are told it; NULL: folder
+    uint64_t min_free;       // bytes to be left free on its device
+    size_t segment_size;     // bytes, a power of two, SPOOL_SEGMENT_MIN to _MAX; 0: 1 MiB
+    uint64_t max_bytes; // of all its segments, at least two; what was admitted may need one more
     enum spool_when_full when_full;
     uint64_t catch_up_rate; // bytes a second above live traffic for a backlog; 0: unbounded
     struct loop *loop;

@@ -54,6 +54,15 @@ int store_open_memory(struct store **out, const char *name)
     return 0;
 }
 
+// Whoever drained the folder may have removed it between our open and our lock.
+static bool lock_is_named(const struct store *store)
+{
+    struct stat held, named;
+    return fstat(store->lock, &held) == 0 &&
+           fstatat(store->folder, "lock", &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
 static int folder_open(struct store *store, const char *folder)
 {
     if (mkdir(folder, 0700) < 0 && errno != EEXIST)
@@ -64,15 +73,22 @@ static int folder_open(struct store *store, const char *folder)
     store->lock = openat(store->folder, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (store->lock < 0)
         return error_from_errno();
-    return flock(store->lock, LOCK_EX | LOCK_NB) < 0 ? error_from_errno() : 0;
+    if (flock(store->lock, LOCK_EX | LOCK_NB) < 0)
+        return error_from_errno();
+    return lock_is_named(store) ? 0 : -ESTALE;
 }
 
 int store_open_folder(struct store **out, const char *folder, uint64_t min_free)
 {
     struct store *store = NULL;
-    int r = store_new(&store);
-    if (r == 0)
-        r = folder_open(store, folder);
+    int r = -ESTALE;
+    for (int tries = 0; r == -ESTALE && tries < 10; tries++) {
+        store_close(store);
+        store = NULL;
+        r = store_new(&store);
+        if (r == 0)
+            r = folder_open(store, folder);
+    }
     if (r < 0) {
         store_close(store);
         return r;
@@ -186,7 +202,8 @@ static int file_open(const struct store *store, uint32_t number, int flags)
 {
     char name[NAME_SIZE];
     file_name(number, "segment", name);
-    int fd = openat(store->folder, name, flags | O_CLOEXEC | O_NOFOLLOW);
+    // O_NONBLOCK: a pipe under that name must not hold the agent.
+    int fd = openat(store->folder, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     return fd < 0 ? error_from_errno() : fd;
 }
 
