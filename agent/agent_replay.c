@@ -156,7 +156,7 @@ int replay_folder(struct resend *resend, const struct replay_options *options)
 
 static int replay(struct resend *resend, const struct replay_options *options)
 {
-    struct stat status;
+    struct stat status = {0};
     if (strcmp(options->path, "-") != 0 && stat(options->path, &status) < 0)
         return refused(options->path, strerror(errno));
     bool folder = strcmp(options->path, "-") != 0 && S_ISDIR(status.st_mode);

@@ -173,18 +173,16 @@ int resend_folder(struct resend *resend, unsigned index, const char *folder, con
 bool resend_last_words(const struct resend *resend)
 {
     struct exporter_book sum = sums(resend);
+    uint64_t unreadable = resend->unreadable + sum.damaged + sum.set_aside;
     printf("sent=%llu delivered=%llu dead=%llu left=%llu dropped=%llu unreadable=%llu",
            (unsigned long long)sum.recovered, (unsigned long long)sum.delivered,
            (unsigned long long)sum.dead, (unsigned long long)sum.held,
-           (unsigned long long)sum.dropped[0],
-           (unsigned long long)(resend->unreadable + sum.damaged + sum.set_aside));
+           (unsigned long long)sum.dropped[0], (unsigned long long)unreadable);
     if (sum.backlog_segments)
         printf(" segments_left=%llu", (unsigned long long)sum.backlog_segments);
     putchar('\n');
     fflush(stdout);
-    return sum.dead + sum.held + sum.dropped[0] + sum.backlog_segments + sum.damaged +
-               sum.set_aside + resend->unreadable ==
-           0;
+    return sum.dead + sum.held + sum.dropped[0] + sum.backlog_segments + unreadable == 0;
 }
 
 bool is_spool(int fd)

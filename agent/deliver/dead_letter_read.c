@@ -79,14 +79,14 @@ static bool read_time(const char *text, size_t size, uint64_t *out)
 {
     char copy[40];
     struct tm tm = {0};
-    unsigned long ns = 0;
     if (size >= sizeof copy)
         return false;
     memcpy(copy, text, size);
     copy[size] = '\0';
     const char *end = strptime(copy, "%Y-%m-%dT%H:%M:%S", &tm);
-    if (!end || sscanf(end, ".%9luZ", &ns) != 1)
+    if (!end || end[0] != '.' || strspn(end + 1, "0123456789") != 9 || strcmp(end + 10, "Z") != 0)
         return false;
+    uint64_t ns = strtoul(end + 1, NULL, 10);
     time_t seconds = timegm(&tm);
     *out = seconds < 0 ? 0 : (uint64_t)seconds * NS_PER_S + ns;
     return true;
