@@ -8,6 +8,7 @@
 #include "base/settings.h"
 #include "deliver/dead_letters.h"
 #include "deliver/exporter.h"
+#include "spool/page_guard.h"
 #include "spool/spool.h"
 
 #include <dirent.h>
@@ -99,7 +100,9 @@ int resend_start(struct resend *resend, struct settings *settings)
     agent->terminate.raised = terminate_raised;
     agent->interrupt.raised = interrupt_raised;
     signal(SIGPIPE, SIG_IGN);
-    int r = loop_new(&agent->loop);
+    int r = page_guard_install(); // whoever owns a folder may cut its files under us
+    if (r == 0)
+        r = loop_new(&agent->loop);
     if (r == 0)
         r = loop_signal_start(agent->loop, &agent->terminate, SIGTERM);
     if (r == 0)
