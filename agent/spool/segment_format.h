@@ -63,6 +63,8 @@ enum {
     ENTRY_RESEND_OFFSET = 60,   // u32, from the segment's start; 0: no blob
 };
 
+#define SEGMENT_DEAD_OLDEST 'X' // what version 1 wrote for SEGMENT_DEAD: one bit from pending
+
 #define SEGMENT_FLAG_RESEND_CUT 1u // topic, key and headers were too long: not all were kept
 
 // A resend blob: lengths, then topic, key and headers back to back.

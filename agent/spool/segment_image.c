@@ -95,6 +95,13 @@ static uint64_t position_of(const struct segment_image *image, uint32_t slot)
     return image->identity.base_position + slot;
 }
 
+static enum segment_verdict verdict_of(const struct segment_image *image, unsigned byte)
+{
+    if (byte == SEGMENT_DEAD || (image->version == 1 && byte == SEGMENT_DEAD_OLDEST))
+        return SEGMENT_DEAD;
+    return byte == SEGMENT_DELIVERED ? SEGMENT_DELIVERED : SEGMENT_PENDING;
+}
+
 static bool entry_read(const struct segment_image *image, uint32_t slot, struct segment_entry *out)
 {
     assert(slot < image->capacity);
@@ -136,8 +143,7 @@ static bool entry_read(const struct segment_image *image, uint32_t slot, struct 
     crc = crc32c(crc, entry.payload.data, entry.payload.size);
     if (crc32c(crc, blob.data, blob.size) != stored)
         return false;
-    if (entry.verdict != SEGMENT_DELIVERED && entry.verdict != SEGMENT_DEAD)
-        entry.verdict = SEGMENT_PENDING;
+    entry.verdict = verdict_of(image, entry.verdict);
     *out = entry;
     return true;
 }

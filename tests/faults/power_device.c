@@ -32,7 +32,7 @@ struct page {
 struct file {
     uint32_t number;
     ino_t inode;
-    const uint8_t *mapped; // NULL: removed from the folder
+    uint8_t *mapped; // only read; NULL: removed from the folder
     unsigned pages;
     struct page page[PAGES_MAX];
     bool named;        // the folder was synced with it
@@ -80,7 +80,7 @@ static void version_drop(struct page *page, unsigned at)
     free(page->versions[at]);
     page->count--;
     memmove(&page->versions[at], &page->versions[at + 1],
-            (page->count - at) * sizeof page->versions[0]);
+            (page->count - at) * sizeof(struct version *));
 }
 
 // Everything before the last version of that serial is overwritten on the device.
@@ -94,7 +94,7 @@ static void file_forget(struct device *of, unsigned at)
 {
     struct file *file = of->files[at];
     if (file->mapped)
-        munmap((void *)(uintptr_t)file->mapped, file->pages * PAGE);
+        munmap(file->mapped, file->pages * PAGE);
     for (unsigned i = 0; i < file->pages; i++)
         while (file->page[i].count > 0)
             version_drop(&file->page[i], 0);
@@ -165,7 +165,7 @@ static void files_observe(struct device *of, bool durable)
         struct file *file = of->files[i];
         if (there[i] || !file->mapped)
             continue;
-        munmap((void *)(uintptr_t)file->mapped, file->pages * PAGE);
+        munmap(file->mapped, file->pages * PAGE);
         file->mapped = NULL;
     }
 }

@@ -101,7 +101,7 @@ static void test_whole(void **state)
     (void)state;
     finish(1, SEGMENT_DELIVERED);
     finish(2, SEGMENT_DEAD);
-    entry_of(3)[ENTRY_VERDICT] = 0xee;
+    entry_of(3)[ENTRY_VERDICT] = SEGMENT_DEAD_OLDEST; // means nothing in this version
     struct segment_image image;
     assert_int_equal(segment_check(&image, segment->data, SIZE), 0);
     assert_memory_equal(image.identity.log_id, "log", 4);
@@ -128,7 +128,7 @@ static void test_whole(void **state)
     assert_true(segment_entry(&image, &entry));
     assert_int_equal(entry.verdict, SEGMENT_DEAD);
     assert_true(segment_entry(&image, &entry));
-    assert_int_equal(entry.verdict, SEGMENT_PENDING); // a byte that means nothing
+    assert_int_equal(entry.verdict, SEGMENT_PENDING);
     assert_true(segment_entry(&image, &entry));
     assert_true(slice_equal(entry.key, SLICE("c")));
     assert_false(segment_entry(&image, &entry));
@@ -315,9 +315,28 @@ static void test_cut_at_every_length(void **state)
     }
 }
 
+// A segment of version 1: what it wrote for dead counts as that.
+static void test_oldest_verdict(void **state)
+{
+    (void)state;
+    struct segment_image image;
+    struct segment_entry entry;
+    finish(0, SEGMENT_DEAD);
+    entry_of(0)[ENTRY_VERDICT] = SEGMENT_DEAD_OLDEST;
+    memset(segment->data + HEADER_FORM, 0, HEADER_EXPORTER_END - HEADER_FORM);
+    put_u32le(segment->data + HEADER_VERSION, 1);
+    put_u32le(segment->data + HEADER_CRC, crc32c(0, segment->data, HEADER_CRC));
+    assert_int_equal(segment_check(&image, segment->data, SIZE), 0);
+    assert_true(segment_entry(&image, &entry));
+    assert_int_equal(entry.verdict, SEGMENT_DEAD);
+    assert_true(segment_entry(&image, &entry));
+    assert_int_equal(entry.verdict, SEGMENT_PENDING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_oldest_verdict, fresh, gone),
         cmocka_unit_test_setup_teardown(test_whole, fresh, gone),
         cmocka_unit_test_setup_teardown(test_each_covered_byte, fresh, gone),
         cmocka_unit_test_setup_teardown(test_damage_at_the_ends, fresh, gone),
