@@ -147,5 +147,7 @@ int enrich_log(struct enrich *enrich, struct record *record)
     }
     enrich_shed(enrich, SIGNAL_LOGS, way.full | way.cut, 1);
     enrich_book_routed(enrich, SIGNAL_LOGS, 1);
-    return way.appended ? 0 : way.damaged ? ENRICH_DAMAGED : ENRICH_SHED;
+    if (way.appended || way.here) // who has it already is not full
+        return 0;
+    return way.damaged ? ENRICH_DAMAGED : ENRICH_SHED;
 }

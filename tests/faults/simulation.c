@@ -232,9 +232,9 @@ static void summary(const struct simulation *simulation)
                                                   "full", "leaderless", "away"};
     uint64_t payloads = 0, redelivered = 0;
     printf("seed %" PRIu64 ": %s, %u records, %" PRIu64 " steps, %" PRIu64
-           " agents killed, %" PRIu64 " connections broken",
+           " agents killed, %" PRIu64 " connections broken, %" PRIu64 " receipts",
            seed, simulation->folder ? "process" : "memory", simulation->model.tags,
-           simulation->steps, simulation->crashes, simulation->disconnects);
+           simulation->steps, simulation->crashes, simulation->disconnects, simulation->receipts);
     for (unsigned i = 0; i < SINK_COUNT; i++) {
         payloads += simulation->model.copies[i].count - 1;
         redelivered += simulation->model.copies[i].redelivered;

@@ -51,6 +51,7 @@ struct producer {
     // native
     struct native_state native;
     uint8_t stream[8];
+    unsigned stream_at; // in the model
     uint64_t next_sequence;
     uint64_t receipted; // the highest of all receipts
     uint64_t receipt;   // the last of this connection
@@ -75,7 +76,7 @@ struct simulation {
     struct producer producers[PRODUCERS];
     const char *folder; // level `process`; NULL: `memory`
     uint64_t records;   // to be produced
-    uint64_t steps, crashes, disconnects;
+    uint64_t steps, crashes, disconnects, receipts;
     uint32_t limit; // segments of a log
     bool ending;    // nothing more is produced, and the sinks are well
 };
@@ -100,7 +101,7 @@ bool producers_end(const struct simulation *simulation);
 // simulation_messages.c: what the producers say. Each record carries its tag in its text.
 size_t message_lines(struct random *random, uint8_t *out, size_t room, uint32_t *tag, bool *again,
                      uint32_t *continued);
-size_t message_hello(uint8_t *out, const uint8_t stream[8]);
+size_t message_hello(uint8_t *out, const uint8_t stream[8], unsigned level);
 // A Records frame, or an Export request, of `records` from tag on.
 size_t message_frame(struct random *random, uint8_t *out, size_t room, struct piece *piece,
                      uint64_t first_sequence);

@@ -59,11 +59,11 @@ size_t message_lines(struct random *random, uint8_t *out, size_t room, uint32_t 
     return n;
 }
 
-size_t message_hello(uint8_t *out, const uint8_t stream[8])
+size_t message_hello(uint8_t *out, const uint8_t stream[8], unsigned level)
 {
     uint8_t hello[32];
     uint8_t *end = wire_put_bytes(hello, 3, stream, 8);
-    end = wire_put_varint(wire_put_tag(end, 4, WIRE_VARINT), NATIVE_ACK_STORED);
+    end = wire_put_varint(wire_put_tag(end, 4, WIRE_VARINT), level);
     end = wire_put_varint(wire_put_tag(end, 7, WIRE_VARINT), 1);
     memcpy(out, NATIVE_PREAMBLE, NATIVE_PREAMBLE_SIZE);
     uint8_t *frame = out + NATIVE_PREAMBLE_SIZE + NATIVE_LENGTH_SIZE;

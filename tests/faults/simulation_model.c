@@ -17,17 +17,16 @@ void model_init(struct model *model, uint64_t records)
 {
     *model = (struct model){.tag_room = (uint32_t)records + 100000};
     model->ids = calloc(model->tag_room, sizeof *model->ids);
-    model->resent = calloc(model->tag_room, sizeof *model->resent);
     for (unsigned i = 0; i < SINK_COUNT; i++) {
         struct copies *copies = &model->copies[i];
         copies->room = 1024;
         copies->count = 1;
         copies->items = calloc(copies->room, sizeof *copies->items);
         copies->buckets = calloc(COPY_BUCKETS, sizeof *copies->buckets);
-        copies->appended = calloc(model->tag_room, 1);
-        CHECK(copies->items && copies->buckets && copies->appended, "no memory");
+        copies->fates = calloc(model->tag_room, 1);
+        CHECK(copies->items && copies->buckets && copies->fates, "no memory");
     }
-    CHECK(model->ids && model->resent, "no memory");
+    CHECK(model->ids, "no memory");
 }
 
 void model_deinit(struct model *model)
@@ -35,10 +34,9 @@ void model_deinit(struct model *model)
     for (unsigned i = 0; i < SINK_COUNT; i++) {
         free(model->copies[i].items);
         free(model->copies[i].buckets);
-        free(model->copies[i].appended);
+        free(model->copies[i].fates);
     }
     free(model->ids);
-    free(model->resent);
 }
 
 void model_new_run(struct model *model)
@@ -49,6 +47,7 @@ void model_new_run(struct model *model)
         struct copies *copies = &model->copies[i];
         copies->youngest = 0;
         copies->routed = copies->delivered = copies->refused = copies->dead = copies->untagged = 0;
+        copies->here = 0;
         for (uint32_t at = 1; at < copies->count; at++)
             copies->items[at].offered = false;
     }
@@ -139,9 +138,21 @@ static void check_ids(struct model *model, unsigned sink, const struct copy *cop
         CHECK(memcmp(model->ids[tag].id, none, 16) == 0 || memcmp(model->ids[tag].id, id, 16) == 0,
               "record %u has two ids", tag);
         memcpy(model->ids[tag].id, id, 16);
-        CHECK(copies->appended[tag] == 0 || model->resent[tag],
-              "record %u is in log %u twice, though it was sent once", tag, sink);
-        copies->appended[tag]++;
+        CHECK(copies->fates[tag] == FATE_NONE, "record %u is in log %u twice", tag, sink);
+        copies->fates[tag] = FATE_HELD;
+    }
+}
+
+static void stream_moves(struct model *model, unsigned sink, const struct copy *copy)
+{
+    uint64_t last = 0;
+    for (unsigned i = 8; i < 16; i++)
+        last = last << 8 | copy->id[i];
+    last += copy->records - 1;
+    for (unsigned i = 0; i < model->stream_count; i++) {
+        struct stream *stream = &model->streams[i];
+        if (memcmp(stream->id, copy->id, 8) == 0 && last > stream->last[sink])
+            stream->last[sink] = last;
     }
 }
 
@@ -157,6 +168,7 @@ static void copy_add(struct model *model, unsigned sink, const struct parcel *pa
     CHECK(copy.records == parcel->records, "a payload of %u records is booked as %u", copy.records,
           parcel->records);
     check_ids(model, sink, &copy);
+    stream_moves(model, sink, &copy);
     if (copies->count == copies->room) {
         copies->room *= 2;
         copies->items = realloc(copies->items, copies->room * sizeof *copies->items);
@@ -242,6 +254,8 @@ void model_answered(struct model *model, unsigned sink, uint32_t index,
     copy->state = verdict->kind == VERDICT_DEAD ? COPY_DEAD : COPY_DELIVERED;
     CHECK(copies->held >= copy->records, "the simulation's own count is wrong");
     copies->held -= copy->records;
+    for (uint32_t n = 0; copy->tag != NO_TAG && n < copy->records; n++)
+        copies->fates[copy->tag + n] = FATE_SETTLED;
     if (verdict->kind == VERDICT_DEAD) {
         copies->dead += copy->records;
     } else {
@@ -287,7 +301,7 @@ static void check_log(const struct model *model, const struct books *books, unsi
     const struct door_book *door = &books->door[takes_spans[sink] ? SIGNAL_SPANS : SIGNAL_LOGS];
     CHECK(books_exporter_gap(book) == 0, "log %u: the books are off by %lld", sink,
           (long long)books_exporter_gap(book));
-    SAME("routed", book->routed, door->routed);
+    SAME("routed", book->routed + own->here, door->routed);
     SAME("shed", book->routed - dropped(book), own->routed);
     SAME("delivered", book->delivered, own->delivered);
     SAME("refused", book->dropped[DROP_REFUSED], own->refused);

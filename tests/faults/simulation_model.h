@@ -11,6 +11,9 @@
 
 #define SINK_COUNT 3 // two take the logs, the third spans
 
+// Of a record in one log.
+enum fate { FATE_NONE, FATE_HELD, FATE_SETTLED };
+
 enum copy_state { COPY_HELD, COPY_DELIVERED, COPY_DEAD };
 
 // A payload in one log. Outlives the agent at level `process`.
@@ -33,12 +36,13 @@ struct copies {
     struct copy *items; // by age; the first is none
     uint32_t count, room;
     uint32_t *buckets;
-    uint8_t *appended; // by tag: how many times it went in
+    uint8_t *fates;    // by tag
     uint32_t youngest; // first offered by this agent last
     uint64_t scanned;  // positions of this agent's log that are in here
     uint64_t held;     // records
     // This agent's books, by our own counting:
     uint64_t routed, delivered, refused, dead;
+    uint64_t here;        // records that came again, for the others' sake
     uint64_t untagged;    // lines that were to be joined, and came too late
     uint64_t redelivered; // all agents: for the summary
 };
@@ -48,13 +52,21 @@ struct door_counts {
     uint64_t continued; // lines that were to be joined
 };
 
+// A client's stream: how far it is in each log, whichever agent took it.
+struct stream {
+    uint8_t id[8];
+    uint64_t last[SINK_COUNT];
+};
+#define STREAMS_MAX 16
+
 struct model {
     struct copies copies[SINK_COUNT];
     struct door_counts door[SIGNAL_COUNT]; // of this agent
     struct tag_id {
         uint8_t id[16];
-    } * ids;       // by tag, zeros: not known
-    bool *resent;  // by tag: its client may have sent it twice
+    } * ids; // by tag, zeros: not known
+    struct stream streams[STREAMS_MAX];
+    unsigned stream_count;
     uint32_t tags; // the next
     uint32_t tag_room;
     uint32_t run; // agents so far

@@ -116,7 +116,9 @@ static void connect_native(struct simulation *simulation, struct producer *produ
     producer->blocked = false;
     producer->receipt = 0;
     memset(&producer->native, 0, sizeof producer->native);
-    size_t size = message_hello(producer->bytes, producer->stream);
+    size_t size =
+        message_hello(producer->bytes, producer->stream,
+                      one_in(&simulation->random, 2) ? NATIVE_ACK_DELIVERED : NATIVE_ACK_STORED);
     producer->piece_count = producer->piece_next = 0;
     for (unsigned i = 0; i < producer->outbox_count; i++) {
         const struct outbox_run *run = &producer->outbox[i];
@@ -124,8 +126,6 @@ static void connect_native(struct simulation *simulation, struct producer *produ
             break; // cannot happen: the outbox is bounded
         memcpy(producer->bytes + size, run->frame, run->size);
         message_mark_resend(producer->bytes + size, run->size);
-        for (uint32_t n = 0; n < run->records; n++)
-            simulation->model.resent[run->tag + n] = true;
         size += run->size;
         producer->pieces[producer->piece_count++] = (struct piece){
             .end = size,
@@ -193,12 +193,30 @@ static bool write_frames(struct simulation *simulation, struct producer *produce
     return size > 0;
 }
 
-static void receipt(struct producer *producer, const Sluice__Native__Receipt *receipt)
+// Of level `delivered`: no log has a record of it without a verdict.
+static void check_delivered(const struct simulation *simulation, const struct producer *producer,
+                            uint64_t sequence)
+{
+    for (unsigned i = 0; i < producer->outbox_count; i++) {
+        const struct outbox_run *run = &producer->outbox[i];
+        for (uint32_t n = 0; n < run->records && run->first_sequence + n <= sequence; n++)
+            for (unsigned sink = 0; sink < SINK_COUNT; sink++)
+                CHECK(simulation->model.copies[sink].fates[run->tag + n] != FATE_HELD,
+                      "a receipt of level delivered for record %u, which log %u has no verdict of",
+                      run->tag + n, sink);
+    }
+}
+
+static void receipt(struct simulation *simulation, struct producer *producer,
+                    const Sluice__Native__Receipt *receipt)
 {
     CHECK(receipt->stream.len == 8 && memcmp(receipt->stream.data, producer->stream, 8) == 0,
           "a receipt for another stream");
     CHECK(receipt->sequence > producer->receipt, "a receipt that goes back");
     CHECK(receipt->sequence <= producer->taken, "a receipt for what was not taken");
+    if (receipt->level == SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_DELIVERED)
+        check_delivered(simulation, producer, receipt->sequence);
+    simulation->receipts++;
     producer->receipt = receipt->sequence;
     if (receipt->sequence > producer->receipted)
         producer->receipted = receipt->sequence;
@@ -216,7 +234,7 @@ static void read_answers(struct simulation *simulation, struct producer *produce
         Sluice__Native__Frame *answer = sluice__native__frame__unpack(NULL, size, frame);
         CHECK(answer, "an answer that is no message");
         if (answer->body_case == SLUICE__NATIVE__FRAME__BODY_RECEIPT)
-            receipt(producer, answer->receipt);
+            receipt(simulation, producer, answer->receipt);
         else if (answer->body_case == SLUICE__NATIVE__FRAME__BODY_ERROR)
             CHECK(answer->error->open && (int)answer->error->code == NATIVE_ERROR_TOO_LARGE,
                   "the agent refuses: %s", answer->error->message);
@@ -235,6 +253,33 @@ static void read_answers(struct simulation *simulation, struct producer *produce
         outbox_drop(producer, done - kept);
 }
 
+static uint64_t upto(uint64_t last, uint64_t first, uint32_t records)
+{
+    uint64_t count = last >= first ? last - first + 1 : 0;
+    return count < records ? count : records;
+}
+
+// What a log took of the stream before, in this agent or in one that was killed, it does not take
+// again.
+static void native_booked(struct simulation *simulation, const struct producer *producer,
+                          const struct piece *piece)
+{
+    struct door_counts *own = counts(simulation, piece->spans);
+    const uint64_t *last = simulation->model.streams[producer->stream_at].last;
+    uint64_t first = piece->last_sequence - piece->records + 1;
+    uint64_t here[SINK_COUNT] = {0};
+    for (unsigned i = 0; i < SINK_COUNT && piece->resend; i++)
+        here[i] = upto(last[i], first, piece->records);
+    uint64_t all = here[0] < here[1] ? here[0] : here[1];
+    if (piece->spans)
+        all = here[2];
+    own->duplicate += all;
+    if (piece->huge)
+        own->too_large += piece->records - all;
+    for (unsigned i = 0; i < 2 && !piece->spans && !piece->huge; i++)
+        simulation->model.copies[i].here += here[i] - all;
+}
+
 static void native_consumed(struct simulation *simulation, struct producer *producer)
 {
     while (producer->piece_next < producer->piece_count &&
@@ -242,10 +287,7 @@ static void native_consumed(struct simulation *simulation, struct producer *prod
         const struct piece *piece = &producer->pieces[producer->piece_next++];
         struct door_counts *own = counts(simulation, piece->spans);
         own->received += piece->records;
-        if (piece->resend && piece->last_sequence <= producer->taken)
-            own->duplicate += piece->records;
-        else if (piece->huge)
-            own->too_large += piece->records;
+        native_booked(simulation, producer, piece);
         if (piece->last_sequence > producer->taken)
             producer->taken = piece->last_sequence;
     }
@@ -259,6 +301,8 @@ static void native_step(struct simulation *simulation, struct producer *producer
         simulation->disconnects++;
         connect_native(simulation, producer);
     }
+    decode_native_answers(simulation->decoder, &producer->native);
+    read_answers(simulation, producer);
     if (producer->at == producer->size &&
         (!may_send(simulation) || !write_frames(simulation, producer)))
         return;
@@ -345,6 +389,8 @@ void producers_init(struct simulation *simulation)
         producer->next_sequence = 1;
         uint64_t stream = random_next(&simulation->random);
         memcpy(producer->stream, &stream, 8);
+        producer->stream_at = simulation->model.stream_count++;
+        memcpy(simulation->model.streams[producer->stream_at].id, &stream, 8);
     }
 }
 
@@ -386,7 +432,8 @@ bool producers_end(const struct simulation *simulation)
     for (unsigned i = 0; i < PRODUCERS; i++) {
         const struct producer *producer = &simulation->producers[i];
         done = done && !producer->blocked && !producer->progress &&
-               producer->at == producer->size && !line_state_pending(&producer->lines);
+               producer->at == producer->size && !line_state_pending(&producer->lines) &&
+               (producer->dialect != NATIVE || producer->receipted == producer->next_sequence - 1);
     }
     return done;
 }

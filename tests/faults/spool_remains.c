@@ -2,6 +2,7 @@
 #include "spool_remains.h"
 
 #include "spool/spool_log.h"
+#include "spool/stream_marks.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@ void spool_log_abandon(struct spool_log *log)
         log->free = segment->next;
         segment_detach(segment);
     }
+    stream_marks_free(log->streams);
     backlog_close(log);
     store_close(log->store);
     free(log->live);
