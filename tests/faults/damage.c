@@ -107,8 +107,8 @@ static void fill(struct segment *segment, unsigned first)
     }
     for (unsigned i = 0; i < ENTRIES; i++)
         segment_take_waiting(segment);
-    segment_mark(segment, 2, SEGMENT_DELIVERED);
-    segment_mark(segment, 5, SEGMENT_DEAD);
+    segment_mark(segment, 2, SEGMENT_DELIVERED, 1 + (first + 2) % 3);
+    segment_mark(segment, 5, SEGMENT_DEAD, 1 + (first + 5) % 3);
 }
 
 static void note_places(const struct segment *segment)
