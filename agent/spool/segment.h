@@ -15,7 +15,6 @@
 struct parcel;
 struct spool_entry;
 
-// No checksum covers them: two bits at least lie between pending and the others.
 enum segment_verdict { SEGMENT_PENDING = 'P', SEGMENT_DELIVERED = 'D', SEGMENT_DEAD = 'K' };
 
 #define SEGMENT_EXPORTER_MAX (HEADER_EXPORTER_END - HEADER_EXPORTER)

@@ -63,7 +63,9 @@ enum {
     ENTRY_RESEND_OFFSET = 60,   // u32, from the segment's start; 0: no blob
 };
 
-#define SEGMENT_DEAD_OLDEST 'X' // what version 1 wrote for SEGMENT_DEAD: one bit from pending
+// What version 1 wrote for SEGMENT_DEAD: one bit from pending, and no checksum covers a verdict.
+// Two bits at least lie between pending and the others now.
+#define SEGMENT_DEAD_OLDEST 'X'
 
 #define SEGMENT_FLAG_RESEND_CUT 1u // topic, key and headers were too long: not all were kept
 

@@ -60,7 +60,7 @@ struct device {
     struct device_counts counts;
 };
 
-static struct device *device; // of the thread's functions: there is one
+static struct device *device; // of the functions of sync_thread.h: there is one
 
 static struct version *version_new(const uint8_t *bytes, uint64_t serial, uint32_t author)
 {
@@ -265,8 +265,18 @@ void sync_thread_withdraw(struct sync_thread *thread, struct sync_request *reque
         return;
     for (unsigned i = 0; i < request->count; i++)
         close(request->files[i]);
+    if (request->folder >= 0)
+        close(request->folder);
     request->asked = false;
     thread->first = NULL;
+}
+
+bool sync_thread_wait(struct sync_thread *thread, struct sync_request *request)
+{
+    (void)thread;
+    while (request->asked)
+        device_sync(device);
+    return true;
 }
 
 static void folder_settle(struct device *of)
@@ -302,6 +312,8 @@ void device_sync(struct device *of)
     request->folder_result = request->folder >= 0 && one_in(of->random, 60) ? -EIO : 0;
     if (request->folder >= 0 && request->folder_result == 0)
         folder_settle(of);
+    if (request->folder >= 0)
+        close(request->folder);
     request->asked = false;
     request->done(request);
 }
