@@ -86,8 +86,7 @@ bool segment_is_reusable(const struct segment *segment, uint32_t size);
 // Without memory of its own yet; NULL: no memory.
 struct segment *segment_allocate(uint32_t size, uint32_t capacity);
 void segment_detach(struct segment *segment); // frees it; its file stays
-// Frees it with its file.
-void segment_remove(struct segment *segment, struct store *store);
+void segment_remove(struct segment *segment, struct store *store); // with its file
 
 // Begins a new use of the memory; what it held is gone. No entry may be pending.
 void segment_start(struct segment *segment, const struct segment_identity *identity);
