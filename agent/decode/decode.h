@@ -47,12 +47,25 @@ void decoder_wait_cancel(struct decoder *decoder, struct room_waiter *waiter);
 // Lines: state of one connection. Zeroed at the start.
 struct line_join;
 struct line_state {
-    bool skipping; // inside a line that was cut: drop bytes to its end
-    bool expired;  // block_for passed: shed instead of waiting (set by the caller, cleared by the
-                   // decoder)
-    bool cut_now;  // cut the line that has no end yet, marked: nobody can keep it (likewise)
+    bool skipping;    // inside a line that was cut: drop bytes to its end
+    uint8_t gives_up; // records of a lower enum urgency are shed instead of waiting
+    uint8_t asking;   // the urgency of the one that was blocked
+    bool cut_now;     // cut the line that has no end yet, marked: nobody can keep it (likewise)
     struct line_join *join; // a record that may go on in the next line; NULL: none
 };
+// block_for passed: the record that was blocked, and those less urgent, wait no more until there is
+// room for one of them.
+static inline void line_state_expire(struct line_state *state)
+{
+    if (state->gives_up <= state->asking)
+        state->gives_up = (uint8_t)(state->asking + 1);
+}
+#define LINE_STATE_FINISHED UINT8_MAX
+// Nothing that comes waits: its writer will not get another chance.
+static inline void line_state_finish(struct line_state *state)
+{
+    state->gives_up = LINE_STATE_FINISHED;
+}
 // Frees what the state holds, unbooked: flush it first. Safe twice, and on a zeroed one.
 void line_state_deinit(struct decoder *decoder, struct line_state *state);
 // Whether a record waits for more lines (it counts as pending): the caller flushes it after

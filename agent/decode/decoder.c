@@ -48,6 +48,7 @@ void decoder_next_record(struct decoder *decoder)
     record->observed_ns = 0;
     record->severity = 0;
     record->truncated = false;
+    record->sheds = false;
     memset(record->stream, 0, sizeof record->stream);
     record->sequence = 0;
     record->has_sequence = false;

@@ -69,26 +69,54 @@ static struct slice without_frills(struct slice line)
     return line;
 }
 
-// Whether there is room for the record. While block_for has passed and there is still none, lines
-// are shed without waiting for each anew.
-static bool admit(struct decoder *decoder, struct line_state *state, size_t size)
+static bool has_room(const struct decoder *decoder, size_t size, enum urgency urgency, bool expired)
 {
-    struct enrich *enrich = decoder->config.enrich;
-    size_t bytes = size + DOCUMENT_OVERHEAD;
-    if (enrich_admit(enrich, SIGNAL_LOGS, DOOR_SHED, bytes, false) == 0) {
-        state->expired = false;
-        return true;
-    }
-    return state->expired && enrich_admit(enrich, SIGNAL_LOGS, DOOR_SHED, bytes, true) == 0;
+    const struct enrich_ask ask = {
+        .signal = SIGNAL_LOGS,
+        .policy = DOOR_SHED,
+        .urgency = urgency,
+        .expired = expired,
+        .bytes = size + DOCUMENT_OVERHEAD,
+    };
+    return enrich_admit(decoder->config.enrich, &ask) == 0;
 }
 
-// The record is filled, or memory ran out on the way.
-static void hand_over(struct decoder *decoder, bool filled)
+// Records of that urgency wait again for the next room.
+static void found_room(struct line_state *state, enum urgency urgency)
 {
+    if (state->gives_up > urgency && state->gives_up != LINE_STATE_FINISHED)
+        state->gives_up = (uint8_t)urgency;
+}
+
+// Whether there is room for the record. While block_for has passed and there is still none, lines
+// are shed without waiting for each anew; but who waited for room for debug has not waited for room
+// for an error.
+static bool admit(const struct decoder *decoder, struct line_state *state, size_t size)
+{
+    enum urgency urgency = urgency_of(decoder->record.severity);
+    if (has_room(decoder, size, urgency, false)) {
+        found_room(state, urgency);
+        return true;
+    }
+    state->asking = (uint8_t)urgency;
+    return urgency < state->gives_up && has_room(decoder, size, urgency, true);
+}
+
+// Hands the record over once it is decoded, which tells how urgent it is. filled: else memory ran
+// out on the way; room: there was some for any record before. False where it is blocked.
+static bool hand_over(struct decoder *decoder, struct line_state *state, size_t size, bool filled,
+                      bool room)
+{
+    if (room)
+        found_room(state, URGENCY_LOW);
+    else if (filled && !admit(decoder, state, size))
+        return false;
+    decoder->record.sheds = true;
     if (filled)
         enrich_log(decoder->config.enrich, &decoder->record);
     else
         enrich_reject(decoder->config.enrich, SIGNAL_LOGS, REJECT_TOO_LARGE, 1);
+    return true;
 }
 
 static struct open_record *open_record(struct walk *walk)
@@ -108,12 +136,13 @@ static bool close_record(struct walk *walk)
         return true;
     // An error's text may stand in the document three times: whole, its message, and the line's.
     size_t size = record->trace.seen ? 3 * record->text.size : record->text.size;
-    if (!admit(decoder, walk->state, size))
-        return false;
+    bool room = has_room(decoder, size, URGENCY_LOW, false);
     decoder_next_record(decoder);
     if (join)
         decoder->record.time_ns = join->since_ns;
-    hand_over(decoder, plain_record(decoder, record->text, &record->trace));
+    bool filled = plain_record(decoder, record->text, &record->trace);
+    if (!hand_over(decoder, walk->state, size, filled, room))
+        return false;
     if (record->lines > 1)
         enrich_join(decoder->config.enrich, record->lines - 1);
     walk->view.lines = 0;
@@ -204,15 +233,16 @@ static enum taken take_json(struct walk *walk, struct slice line, bool truncated
         at++;
     if (at == line.size || line.data[at] != '{')
         return TAKEN_NOT;
-    if (!keep_record(walk) || !admit(decoder, walk->state, line.size))
+    if (!keep_record(walk))
         return TAKEN_BLOCKED;
+    bool room = has_room(decoder, line.size, URGENCY_LOW, false);
     decoder_next_record(decoder);
     map_begin(&decoder->mapper, &decoder->record, &decoder->arena);
     if (!map_json_text(&decoder->mapper, line))
         return TAKEN_NOT;
     decoder->record.truncated = truncated;
-    hand_over(decoder, map_end(&decoder->mapper));
-    return TAKEN;
+    bool filled = map_end(&decoder->mapper);
+    return hand_over(decoder, walk->state, line.size, filled, room) ? TAKEN : TAKEN_BLOCKED;
 }
 
 // Plain text that is a record of its own. False where it was blocked.
@@ -220,12 +250,11 @@ static bool take_alone(struct walk *walk, struct slice line, bool truncated)
 {
     struct decoder *decoder = walk->decoder;
     const struct stack_trace none = {0};
-    if (!admit(decoder, walk->state, line.size))
-        return false;
+    bool room = has_room(decoder, line.size, URGENCY_LOW, false);
     decoder_next_record(decoder);
     decoder->record.truncated = truncated;
-    hand_over(decoder, plain_record(decoder, line, &none));
-    return true;
+    bool filled = plain_record(decoder, line, &none);
+    return hand_over(decoder, walk->state, line.size, filled, room);
 }
 
 // One line, whole or cut. False where it was blocked and must be offered again.

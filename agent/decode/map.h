@@ -77,6 +77,9 @@ void map_value(struct mapper *mapper, struct slice key, struct value value);
 // is fine). False where it is not one: then nothing was offered.
 bool map_json_text(struct mapper *mapper, struct slice json);
 
+// OTLP's severityNumber for a level's name as apps write it; 0: it is none.
+uint8_t map_severity(struct slice text);
+
 // Places everything that was offered. False where memory ran out (the record is then incomplete:
 // reject it as too large). Sets record->time_ns (0 where no key held one), ->observed_ns (where
 // event.created was given) and ->severity.

@@ -146,6 +146,12 @@ static enum level level_of_text(struct slice original)
     return level_of_offset(text);
 }
 
+uint8_t map_severity(struct slice text)
+{
+    enum level level = level_of_text(text);
+    return level == LEVEL_NONE ? 0 : severity_of(level);
+}
+
 static bool same_word(struct slice text, const char *name)
 {
     if (text.size != strlen(name))

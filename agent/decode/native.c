@@ -91,12 +91,15 @@ static enum decode_stop take_hello(struct decoder *decoder, struct native_state 
     return DECODE_MORE;
 }
 
-// A run some of whose records no segment can hold: they are booked, the connection goes on.
-static void tell_too_large(struct native_state *state, const struct native_records *records,
-                           uint32_t rejected)
+// A run some of whose records are kept nowhere: they are booked, the connection goes on.
+static void tell_refused(struct native_state *state, const struct native_records *records,
+                         enum native_error_code code, uint32_t count)
 {
-    struct native_error error = {NATIVE_ERROR_TOO_LARGE, "records larger than a segment",
-                                 records->first_sequence, rejected, true};
+    struct native_error error = {.code = code, .sequence = records->first_sequence, .open = true};
+    error.count = count;
+    error.message = code == NATIVE_ERROR_TOO_LARGE ? "records larger than a segment"
+                                                   : "records shed: a log is full, keeps its "
+                                                     "room for others, or lost them";
     // A closing error and a Flushed must still fit; the books have the number anyway.
     if (native_out_room(state) >= 2 * (size_t)ERROR_ROOM)
         took_room(state, native_write_error(native_out_end(state), native_out_room(state), &error));
@@ -175,20 +178,22 @@ static enum decode_stop take_records(struct decoder *decoder, struct native_stat
         .records = records.count,
         .policy = DOOR_WAIT,
     };
-    uint32_t taken = 0;
-    uint32_t rejected = 0;
-    int r = decode_resource_run(decoder, &run, &taken, &rejected);
+    struct run_outcome outcome = {0};
+    int r = decode_resource_run(decoder, &run, &outcome);
     if (r == DECODE_OVERLOADED)
         return DECODE_BLOCKED;
     if (r == DECODE_MALFORMED)
-        return refuse(decoder, state, NATIVE_ERROR_MALFORMED, records.first_sequence, taken,
+        return refuse(decoder, state, NATIVE_ERROR_MALFORMED, records.first_sequence,
+                      outcome.records,
                       "a run that is malformed, or not of as many records as it says");
     if (r < 0)
         return refuse(decoder, state, NATIVE_ERROR_INTERNAL, records.first_sequence, records.count,
                       "the agent is out of memory");
-    took_run(decoder, state, &records, taken);
-    if (rejected > 0)
-        tell_too_large(state, &records, rejected);
+    took_run(decoder, state, &records, outcome.records);
+    if (outcome.rejected > 0)
+        tell_refused(state, &records, NATIVE_ERROR_TOO_LARGE, outcome.rejected);
+    if (outcome.shed > 0)
+        tell_refused(state, &records, NATIVE_ERROR_REFUSED, outcome.shed);
     return DECODE_MORE;
 }
 

@@ -80,6 +80,15 @@ void otlp_walk_begin(struct otlp_walk *walk, const struct resource_run *run, str
     walk->seek = walk->scopes = wire_cursor_of(run->message.data, run->message.size);
 }
 
+int otlp_walk_admit(const struct decoder *decoder, const struct otlp_walk *walk, size_t bytes)
+{
+    const struct enrich_ask ask = {.signal = walk->run.signal,
+                                   .policy = walk->run.policy,
+                                   .urgency = walk->run.urgency,
+                                   .bytes = bytes};
+    return enrich_admit(decoder->config.enrich, &ask);
+}
+
 int otlp_walk_step(struct decoder *decoder, struct otlp_walk *walk, struct otlp_turn *turn)
 {
     int r = walk->ready ? 0 : otlp_walk_seek(walk, turn);
@@ -89,32 +98,35 @@ int otlp_walk_step(struct decoder *decoder, struct otlp_walk *walk, struct otlp_
                                            : otlp_append_run(decoder, walk, turn);
 }
 
-int decode_resource_run(struct decoder *decoder, const struct resource_run *run, uint32_t *records,
-                        uint32_t *rejected)
+int decode_resource_run(struct decoder *decoder, const struct resource_run *run,
+                        struct run_outcome *outcome)
 {
     struct enrich *enrich = decoder->config.enrich;
     struct otlp_tally tally = {0};
     bool valid = otlp_check(run->signal, OTLP_RESOURCE_RUN, run->message, &tally) &&
                  otlp_check_resource(run->resource) && tally.records <= UINT32_MAX;
     if (!valid || (run->records && run->records != tally.records)) {
-        *records = run->records ? run->records : 1;
-        *rejected = *records;
-        enrich_reject(enrich, run->signal, REJECT_MALFORMED, *records);
+        outcome->records = run->records ? run->records : 1;
+        outcome->rejected = outcome->records;
+        outcome->shed = 0;
+        enrich_reject(enrich, run->signal, REJECT_MALFORMED, outcome->records);
         return DECODE_MALFORMED;
     }
     struct otlp_walk walk;
     struct otlp_turn turn = {.work = SIZE_MAX};
     decoder_next_resource(decoder);
     otlp_walk_begin(&walk, run, &decoder->resource_arena);
+    walk.run.urgency = tally.urgent ? URGENCY_HIGH : URGENCY_NORMAL;
     otlp_walk_seek(&walk, &turn);
     size_t bound = walk.lost ? 0 : run_bound(decoder, run, walk.resource);
-    if (enrich_admit(enrich, run->signal, run->policy, bound, run->expired) != 0)
+    if (otlp_walk_admit(decoder, &walk, bound) != 0)
         return DECODE_OVERLOADED;
     otlp_walk_step(decoder, &walk, &turn);
     uint64_t lost = tally.records - walk.booked;
     if (lost > 0)
         enrich_reject(enrich, run->signal, REJECT_TOO_LARGE, lost);
-    *records = (uint32_t)tally.records;
-    *rejected = (uint32_t)(walk.rejected + lost);
+    *outcome = (struct run_outcome){.records = (uint32_t)tally.records,
+                                    .rejected = (uint32_t)(walk.rejected + lost),
+                                    .shed = (uint32_t)walk.shed};
     return 0;
 }

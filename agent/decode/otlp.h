@@ -22,16 +22,23 @@ struct resource_run {
     bool resend;           // they may have come before
     uint32_t records;      // how many the sender says there are; 0: it does not say
     enum door_policy policy;
-    bool expired; // block_for has passed, for DOOR_SHED
+    enum urgency urgency; // of the most urgent of its records, or of all that it was sent with
+};
+
+struct run_outcome {
+    uint32_t records; // booked
+    uint32_t
+        rejected;  // of these: too large for a segment (or the memory there is), or without route
+    uint32_t shed; // of these: in no log, which sheds and was full or kept its room
 };
 
 // Hands all records of the run to enrich, or none.
-//   0                  booked; *records of them, *rejected of these were too large for a segment
-//                      (or for the memory there is), or have no route
+//   0                  booked
 //   DECODE_MALFORMED   not such a message, or not the count that was said: booked as received and
-//                      rejected{malformed}; *records says how many were booked
+//                      rejected{malformed}; outcome->records says how many were booked
 //   DECODE_OVERLOADED  a log is full: nothing was booked; wait (enrich_wait) and call again
-int decode_resource_run(struct decoder *decoder, const struct resource_run *run, uint32_t *records,
-                        uint32_t *rejected);
+// The run's urgency is found here; the caller need not set it.
+int decode_resource_run(struct decoder *decoder, const struct resource_run *run,
+                        struct run_outcome *outcome);
 
 #endif

@@ -4,6 +4,8 @@
 // another turn of the loop.
 #include "decode/otlp_check.h"
 
+#include "base/urgency.h"
+#include "decode/map.h"
 #include "proto/otlp_fields.h"
 #include "proto/wire.h"
 
@@ -52,6 +54,8 @@ enum role {
     COUNTED,     // one record
     TIME,        // its time
     STATUS_CODE, // of a span
+    SEVERITY,    // of a log: its number
+    LEVEL,       // … and its name, which counts where there is no number
     PACKED,      // numbers that may also come packed
     ID_8,        // empty or that long
     ID_16,
@@ -107,7 +111,8 @@ static const struct field_row rows[MESSAGE_COUNT][ROWS_MAX] = {
     [SCOPE_METRICS] = {CHILD(2, METRIC), CHILD(1, SCOPE), TEXT(3)},
     [LOG_RECORD] = {CHILD(OTLP_LOG_ATTRIBUTES, KEY_VALUE),
                     ROLE(OTLP_LOG_TIME_UNIX_NANO, WIRE_FIXED64, TIME),
-                    VARINT(OTLP_LOG_SEVERITY_NUMBER), TEXT(OTLP_LOG_SEVERITY_TEXT),
+                    ROLE(OTLP_LOG_SEVERITY_NUMBER, WIRE_VARINT, SEVERITY),
+                    ROLE(OTLP_LOG_SEVERITY_TEXT, WIRE_BYTES, LEVEL),
                     CHILD(OTLP_LOG_BODY, ANY_VALUE), VARINT(OTLP_LOG_DROPPED_ATTRIBUTES_COUNT),
                     FIXED32(OTLP_LOG_FLAGS), TEXT(OTLP_LOG_TRACE_ID), TEXT(OTLP_LOG_SPAN_ID),
                     FIXED64(OTLP_LOG_OBSERVED_TIME_UNIX_NANO), TEXT(OTLP_LOG_EVENT_NAME)},
@@ -171,6 +176,13 @@ static const struct field_row *row_of(enum message message, uint32_t number)
     return row->number ? row : NULL;
 }
 
+#define SEVERITY_MAX 24u
+
+static bool is_urgent(unsigned severity)
+{
+    return urgency_of(severity) == URGENCY_HIGH;
+}
+
 // One field of the message on top: what may be inside it is pushed, to be walked next. False where
 // a receiver would refuse it.
 static bool check_field(struct otlp_checker *checker, const struct field_row *row,
@@ -194,7 +206,14 @@ static bool check_field(struct otlp_checker *checker, const struct field_row *ro
             tally->time_ns = field->value;
         break;
     case STATUS_CODE:
-        tally->error |= field->value == OTLP_STATUS_CODE_ERROR;
+        tally->urgent |= field->value == OTLP_STATUS_CODE_ERROR;
+        break;
+    case SEVERITY:
+        tally->urgent |= field->value <= SEVERITY_MAX && is_urgent((unsigned)field->value);
+        break;
+    case LEVEL:
+        tally->urgent =
+            tally->urgent || is_urgent(map_severity(slice_of(field->data, field->size)));
         break;
     case ID_8:
         return field->size == 0 || field->size == 8;
@@ -281,7 +300,7 @@ bool otlp_check(enum signal_kind signal, enum otlp_level level, struct slice mes
     otlp_checker_start(&checker, signal, level, message);
     bool good = otlp_checker_go(&checker, SIZE_MAX) == OTLP_GOOD;
     tally->records += checker.tally.records;
-    tally->error |= checker.tally.error;
+    tally->urgent |= checker.tally.urgent;
     if (tally->time_ns == 0)
         tally->time_ns = checker.tally.time_ns;
     return good;

@@ -16,7 +16,7 @@
 struct otlp_tally {
     uint64_t records; // log records, spans, data points
     uint64_t time_ns; // of the first that has one: a log's or point's time, a span's start
-    bool error;       // some span's status says error
+    bool urgent;      // some span's status says error, some log's level warn or above
 };
 
 #define OTLP_DEPTH_MAX 100 // messages inside messages, as in protobuf's own readers

@@ -9,6 +9,7 @@
 #include "decode/utf8.h"
 #include "enrich/json_out.h"
 
+#define SEVERITY_MAX 24                    // FATAL4
 #define TIME_MIN_NS (946684800 * NS_PER_S) // 2000: clocks before it are not set
 
 // One LogRecord's own fields, as views.
@@ -196,7 +197,7 @@ static bool offer_attribute(struct decoder *decoder, struct arena *arena,
 
 static bool set_own_fields(struct decoder *decoder, const struct log_view *view)
 {
-    if (view->severity >= 1 && view->severity <= 24)
+    if (view->severity >= 1 && view->severity <= SEVERITY_MAX)
         decoder->record.severity = (uint8_t)view->severity;
     struct slice level = view->severity_text;
     if (level.size && !utf8_repair(&decoder->arena, level, &level))
@@ -282,8 +283,20 @@ struct log_run {
 static bool has_room(const struct log_run *logs, struct slice message)
 {
     size_t bytes = logs->each + otlp_text_bound(message);
-    return enrich_admit(logs->decoder->config.enrich, SIGNAL_LOGS, logs->walk->run.policy, bytes,
-                        false) == 0;
+    return otlp_walk_admit(logs->decoder, logs->walk, bytes) == 0;
+}
+
+// Of a record that is not decoded.
+static enum urgency urgency_of_message(struct slice message)
+{
+    struct log_view view = {0};
+    struct wire_cursor cursor = wire_cursor_of(message.data, message.size);
+    struct wire_field field;
+    while (wire_next(&cursor, &field) == 0)
+        view_field(&view, &field);
+    if (view.severity >= 1 && view.severity <= SEVERITY_MAX)
+        return urgency_of((unsigned)view.severity);
+    return urgency_of(map_severity(view.severity_text));
 }
 
 static int append_record(struct log_run *logs, struct slice message)
@@ -293,9 +306,9 @@ static int append_record(struct log_run *logs, struct slice message)
     struct record *record = &decoder->record;
     // Once every log is full nothing frees room in this turn: the rest is counted, not decoded.
     if (logs->turn->shed) {
-        enrich_shed_rest(decoder->config.enrich, SIGNAL_LOGS, 1);
+        enrich_shed_rest(decoder->config.enrich, SIGNAL_LOGS, urgency_of_message(message));
         walk->booked++;
-        walk->rejected++;
+        walk->shed++;
         return 0;
     }
     bool small = message.size <= RECORD_MAX && logs->resource;
@@ -315,7 +328,7 @@ static int append_record(struct log_run *logs, struct slice message)
         return 0;
     }
     int r = enrich_log(decoder->config.enrich, record);
-    walk->rejected += r != 0;
+    otlp_walk_book(walk, r, 1);
     logs->turn->shed = r == ENRICH_SHED;
     return 0;
 }

@@ -58,7 +58,8 @@ struct otlp_walk {
     struct otlp_pieces scope;   // spans, metrics: fields of it that every piece repeats
     struct wire_cursor records; // of it: what is left
     uint64_t booked;            // records that are in the books
-    uint64_t rejected;          // of these: rejected, or shed by every log
+    uint64_t rejected;          // of these: rejected
+    uint64_t shed;              // of these: dropped by every log
 };
 
 // What one turn may do.
@@ -86,6 +87,17 @@ int otlp_walk_seek(struct otlp_walk *walk, struct otlp_turn *turn);
 // it has not booked then have no place: too large), DECODE_AGAIN, or DECODE_FULL (turn->ask): a log
 // has no room for the next.
 int otlp_walk_step(struct decoder *decoder, struct otlp_walk *walk, struct otlp_turn *turn);
+
+// Room for so many bytes more of the run. 0 or ENRICH_BLOCKED.
+int otlp_walk_admit(const struct decoder *decoder, const struct otlp_walk *walk, size_t bytes);
+// Counts what enrich said of so many records.
+static inline void otlp_walk_book(struct otlp_walk *walk, int result, uint64_t records)
+{
+    if (result == ENRICH_REJECTED)
+        walk->rejected += records;
+    else if (result != 0)
+        walk->shed += records;
+}
 
 // The same for one signal each, of a run that is ready.
 int otlp_append_logs(struct decoder *decoder, struct otlp_walk *walk, struct otlp_turn *turn);

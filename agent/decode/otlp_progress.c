@@ -77,6 +77,12 @@ static int refuse(struct otlp_progress *progress, int why, struct otlp_result *r
     return why;
 }
 
+// The request is taken or refused as a whole, so its most urgent record speaks for all.
+static enum urgency urgency(const struct otlp_progress *progress)
+{
+    return progress->checker.tally.urgent ? URGENCY_HIGH : URGENCY_NORMAL;
+}
+
 // Whether the logs have room to begin: an estimate, because nothing is lost where it is too low.
 static bool admitted(const struct otlp_progress *progress)
 {
@@ -86,14 +92,20 @@ static bool admitted(const struct otlp_progress *progress)
         bytes += (size_t)progress->checker.tally.records * enrich_log_overhead(enrich);
     else
         bytes += enrich_otlp_overhead(enrich);
-    return enrich_admit(enrich, progress->signal, DOOR_REFUSE,
-                        bytes < ADMIT_MAX ? bytes : ADMIT_MAX, false) == 0;
+    const struct enrich_ask ask = {
+        .signal = progress->signal,
+        .policy = DOOR_REFUSE,
+        .urgency = urgency(progress),
+        .bytes = bytes < ADMIT_MAX ? bytes : ADMIT_MAX,
+    };
+    return enrich_admit(enrich, &ask) == 0;
 }
 
 // The next run, if there is one and the turn allows.
 static bool next_run(struct otlp_progress *progress, struct otlp_turn *turn)
 {
-    struct resource_run run = {.signal = progress->signal, .policy = DOOR_REFUSE};
+    struct resource_run run = {
+        .signal = progress->signal, .policy = DOOR_REFUSE, .urgency = urgency(progress)};
     struct wire_field field;
     while (!progress->begun && turn->work > 0 && wire_next(&progress->runs, &field) == 0) {
         otlp_turn_spend(turn, OTLP_COST_FIELD);
@@ -114,7 +126,7 @@ static int append(struct otlp_progress *progress, struct otlp_turn *turn)
         if (r != 0)
             return r;
         progress->booked += progress->walk.booked;
-        progress->rejected += progress->walk.rejected;
+        progress->rejected += progress->walk.rejected + progress->walk.shed;
         progress->begun = false;
     }
     return progress->runs.at < progress->runs.end ? DECODE_AGAIN : 0;

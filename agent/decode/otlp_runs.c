@@ -68,8 +68,7 @@ static bool has_room(const struct splitter *splitter)
     struct enrich *enrich = splitter->decoder->config.enrich;
     size_t bytes = splitter->piece.bytes + walk->shared.bytes + walk->resource.size;
     return bytes > PAYLOAD_MAX || // enrich will say so
-           enrich_admit(enrich, walk->run.signal, walk->run.policy,
-                        bytes + enrich_otlp_overhead(enrich), false) == 0;
+           otlp_walk_admit(splitter->decoder, walk, bytes + enrich_otlp_overhead(enrich)) == 0;
 }
 
 // Hands the piece on and begins the next. 0, DECODE_FULL (the piece is lost: build it again) or
@@ -87,7 +86,7 @@ static int flush_piece(struct splitter *splitter)
         .signal = run->signal,
         .records = (uint32_t)splitter->tally.records,
         .time_ns = splitter->tally.time_ns,
-        .severity = splitter->tally.error ? SEVERITY_ERROR : SEVERITY_INFO,
+        .severity = splitter->tally.urgent ? SEVERITY_ERROR : SEVERITY_INFO,
         .resource = walk->resource,
         .rest = splitter->piece.items,
         .rest_count = splitter->piece.count,
@@ -97,8 +96,8 @@ static int flush_piece(struct splitter *splitter)
     };
     if (run->stream)
         memcpy(out.stream, run->stream, sizeof out.stream);
-    if (out.records && enrich_otlp(decoder->config.enrich, &out) != 0)
-        walk->rejected += out.records;
+    if (out.records)
+        otlp_walk_book(walk, enrich_otlp(decoder->config.enrich, &out), out.records);
     walk->booked += out.records;
     otlp_turn_spend(splitter->turn, OTLP_COST_RECORD + splitter->piece.bytes + walk->resource.size);
     splitter->tally = (struct otlp_tally){0};

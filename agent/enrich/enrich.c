@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/own_log.h"
 #include "enrich/enrich_room.h"
+#include "spool/watermark.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -147,8 +148,9 @@ bool enrich_routes(const struct enrich *enrich, enum signal_kind signal)
     return enrich->target_count[signal] > 0;
 }
 
-// Whether a full log makes the door wait (or refuse), its own policy before the door's.
-static bool full_blocks(const struct spool_log *log, enum door_policy policy, bool expired)
+// Whether the log makes the door wait (or refuse) rather than shed: its own policy before the
+// door's.
+static bool log_blocks(const struct spool_log *log, const struct enrich_ask *ask)
 {
     switch (spool_when_full(log)) {
     case SPOOL_WHEN_FULL_BLOCK:
@@ -158,24 +160,47 @@ static bool full_blocks(const struct spool_log *log, enum door_policy policy, bo
     case SPOOL_WHEN_FULL_AUTO:
         break;
     }
-    return policy != DOOR_SHED || !expired;
+    return ask->policy != DOOR_SHED || !ask->expired;
 }
 
-int enrich_admit(struct enrich *enrich, enum signal_kind signal, enum door_policy policy,
-                 size_t bytes, bool expired)
+// Who sheds in the end waits where he would, so that the room above stays; who never sheds holds
+// back, at any level below warn, what the other levels' reserve is for.
+static bool above_watermark(const struct spool_log *log, const struct enrich_ask *ask)
 {
-    for (size_t i = 0; i < enrich->target_count[signal]; i++) {
-        struct spool_log *log = enrich->targets[signal][i].log;
-        if (!full_blocks(log, policy, expired))
+    bool sheds = ask->policy == DOOR_SHED && spool_when_full(log) == SPOOL_WHEN_FULL_AUTO;
+    enum urgency urgency = ask->urgency;
+    if (!sheds && urgency == URGENCY_LOW)
+        urgency = URGENCY_NORMAL;
+    return spool_is_above(log, urgency);
+}
+
+int enrich_admit(struct enrich *enrich, const struct enrich_ask *ask)
+{
+    for (size_t i = 0; i < enrich->target_count[ask->signal]; i++) {
+        struct spool_log *log = enrich->targets[ask->signal][i].log;
+        if (!log_blocks(log, ask))
             continue;
         // A run larger than the log could ever promise comes when the log is empty.
         size_t most = spool_room_max(log);
-        if (!spool_has_room(log, bytes < most ? bytes : most)) {
+        if (above_watermark(log, ask) ||
+            !spool_has_room(log, ask->bytes < most ? ask->bytes : most)) {
             enrich->blocked = log;
             return ENRICH_BLOCKED;
         }
     }
     return 0;
+}
+
+// Whether the log may refuse by level. sheds: the door would.
+static bool log_sheds(const struct spool_log *log, bool sheds)
+{
+    enum spool_when_full policy = spool_when_full(log);
+    return policy == SPOOL_WHEN_FULL_SHED || (policy == SPOOL_WHEN_FULL_AUTO && sheds);
+}
+
+bool enrich_keeps(struct spool_log *log, enum urgency urgency, bool sheds)
+{
+    return !log_sheds(log, sheds) || spool_keeps(log, urgency);
 }
 
 struct record_id enrich_next_id(struct enrich *enrich, const uint8_t stream[8], uint64_t sequence,
@@ -238,21 +263,25 @@ void enrich_duplicate(struct enrich *enrich, enum signal_kind signal, uint32_t r
     enrich->books->door[signal].duplicate += records;
 }
 
-void enrich_shed(struct enrich *enrich, enum signal_kind signal, uint32_t full, uint32_t records)
+void enrich_drop(struct enrich *enrich, enum signal_kind signal, const struct copies *copies,
+                 uint32_t records)
 {
-    for (; full; full &= full - 1)
-        spool_shed(enrich->targets[signal][__builtin_ctz(full)].log, records);
+    for (uint32_t set = copies->full; set; set &= set - 1)
+        spool_shed(enrich->targets[signal][__builtin_ctz(set)].log, records);
+    for (uint32_t set = copies->level; set; set &= set - 1)
+        spool_refuse_level(enrich->targets[signal][__builtin_ctz(set)].log, records);
 }
 
-void enrich_shed_rest(struct enrich *enrich, enum signal_kind signal, uint64_t records)
+void enrich_shed_rest(struct enrich *enrich, enum signal_kind signal, enum urgency urgency)
 {
-    uint32_t all = (1u << enrich->target_count[signal]) - 1;
-    while (records > 0) {
-        uint32_t some = records < UINT32_MAX ? (uint32_t)records : UINT32_MAX;
-        enrich_shed(enrich, signal, all, some);
-        enrich_book_routed(enrich, signal, some);
-        records -= some;
+    struct copies copies = {0};
+    for (unsigned i = 0; i < enrich->target_count[signal]; i++) {
+        const struct spool_log *log = enrich->targets[signal][i].log;
+        bool level = log_sheds(log, false) && spool_is_above(log, urgency);
+        *(level ? &copies.level : &copies.full) |= 1u << i;
     }
+    enrich_drop(enrich, signal, &copies, 1);
+    enrich_book_routed(enrich, signal, 1);
 }
 
 size_t enrich_log_overhead(const struct enrich *enrich)

@@ -7,6 +7,7 @@
 
 #include "base/books.h"
 #include "base/slice.h"
+#include "base/urgency.h"
 #include "enrich/enrich_config.h"
 
 #include <stdbool.h>
@@ -51,21 +52,31 @@ bool enrich_routes(const struct enrich *enrich, enum signal_kind signal);
 #define ENRICH_REJECTED 2 // counted as rejected; the caller goes on
 #define ENRICH_SHED 3     // every log was full and dropped its copy: in this turn no more will fit
 #define ENRICH_DAMAGED 4  // every copy that was kept was lost with the page under it, and counted
+#define ENRICH_LEVEL 5    // no log kept a copy, one at least because of its level
 
-// Whether records of `bytes` together in the spool's form may come now: 0, or ENRICH_BLOCKED. Ask
-// before a run of them (a frame, an OTLP request); appends of that run then never block, and are
-// kept where `bytes` was not too low. expired: the door has waited block_for, so DOOR_SHED sheds.
-int enrich_admit(struct enrich *enrich, enum signal_kind signal, enum door_policy policy,
-                 size_t bytes, bool expired);
+// What a door has, and asks room for.
+struct enrich_ask {
+    enum signal_kind signal;
+    enum door_policy policy;
+    enum urgency urgency; // of the most urgent of the records
+    bool expired;         // the door has waited block_for for such a record: DOOR_SHED sheds
+    size_t bytes;         // of all of them in the spool's form
+};
+// Whether they may come now: 0, or ENRICH_BLOCKED: a log that makes this door wait is full, or
+// above its watermark (spool/watermark.h): DOOR_SHED that of the urgency, the other doors the one
+// below warn. Ask before a run of them (a frame, an OTLP request); appends of that run then never
+// block, and are kept where `bytes` was not too low.
+int enrich_admit(struct enrich *enrich, const struct enrich_ask *ask);
 // What a log record's document holds beyond the record's and its resource's own bytes, at most.
 size_t enrich_log_overhead(const struct enrich *enrich);
-// Counts the record as received, appends a copy for each target (or sheds it). Call after
-// enrich_admit said 0. Sets the fields of record->own that the agent answers for. Returns 0,
-// ENRICH_REJECTED (nothing was appended), ENRICH_SHED or ENRICH_DAMAGED.
+// Counts the record as received, appends a copy for each target (or drops it: where the log is
+// full, or sheds and is above the watermark of its level). Call after enrich_admit said 0. Sets the
+// fields of record->own that the agent answers for. Returns 0, or what nothing was appended for:
+// ENRICH_REJECTED, ENRICH_SHED, ENRICH_DAMAGED or ENRICH_LEVEL.
 int enrich_log(struct enrich *enrich, struct record *record);
-// Books records that need not be looked at any more, after ENRICH_SHED: received, routed, and every
-// log's copy dropped.
-void enrich_shed_rest(struct enrich *enrich, enum signal_kind signal, uint64_t records);
+// Books a record that need not be decoded any more, after ENRICH_SHED: received, routed, and every
+// log's copy dropped, for its level where that alone is reason enough.
+void enrich_shed_rest(struct enrich *enrich, enum signal_kind signal, enum urgency urgency);
 
 // One resource's run of spans or metrics as it came: the fields of a ResourceSpans/ResourceMetrics
 // message.

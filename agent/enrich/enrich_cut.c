@@ -172,7 +172,7 @@ void enrich_cut(struct log_way *way)
         if (r == SPOOL_TOO_LARGE)
             continue; // stays in way->cut
         way->cut &= ~(1u << i);
-        way->full |= r == 0 ? 0 : 1u << i;
+        way->dropped.full |= r == 0 ? 0 : 1u << i;
     }
     way->record->resource = resource;
 }

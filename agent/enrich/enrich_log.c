@@ -86,6 +86,20 @@ static bool record_is_here(const struct record *record, const struct spool_log *
            spool_stream_last(log, record->stream) >= record->sequence;
 }
 
+// Finds the targets that need no copy: they have it, or refuse it by its level.
+static void find_spared(struct log_way *way)
+{
+    const struct enrich *enrich = way->enrich;
+    enum urgency urgency = urgency_of(way->record->severity);
+    for (size_t i = 0; i < enrich->target_count[SIGNAL_LOGS]; i++) {
+        struct spool_log *log = enrich->targets[SIGNAL_LOGS][i].log;
+        if (record_is_here(way->record, log))
+            way->here |= 1u << i;
+        else if (!enrich_keeps(log, urgency, way->record->sheds))
+            way->dropped.level |= 1u << i;
+    }
+}
+
 // Appends the document as it is wherever it may be so, and notes where not.
 static void append_whole(struct log_way *way)
 {
@@ -93,10 +107,8 @@ static void append_whole(struct log_way *way)
     for (size_t i = 0; i < enrich->target_count[SIGNAL_LOGS]; i++) {
         struct target *target = &enrich->targets[SIGNAL_LOGS][i];
         int r = SPOOL_TOO_LARGE;
-        if (record_is_here(way->record, target->log)) {
-            way->here |= 1u << i;
+        if ((way->here | way->dropped.level) >> i & 1)
             continue;
-        }
         if (way->whole != SIZE_MAX && way->whole <= target->document_max)
             r = way->document.size ? copy_into(target->log, way->document)
                                    : encode_first(way, target);
@@ -106,7 +118,7 @@ static void append_whole(struct log_way *way)
         } else if (r == SPOOL_TOO_LARGE) {
             way->cut |= 1u << i;
         } else { // full, or the kernel gave no memory for a segment
-            way->full |= 1u << i;
+            way->dropped.full |= 1u << i;
         }
     }
 }
@@ -132,9 +144,11 @@ int enrich_log(struct enrich *enrich, struct record *record)
         record->time_ns = now;
     struct log_way way = {.enrich = enrich, .record = record};
     way.id = enrich_next_id(enrich, record->stream, record->sequence, record->has_sequence, 1);
-    ecs_prepare(&enrich->encoder, record, way.id.bytes, now);
-    append_whole(&way);
-    if (way.here && !way.appended && !way.full && !way.cut) {
+    find_spared(&way);
+    if ((way.here | way.dropped.level) != (1u << enrich->target_count[SIGNAL_LOGS]) - 1) {
+        ecs_prepare(&enrich->encoder, record, way.id.bytes, now);
+        append_whole(&way);
+    } else if (!way.dropped.level) {
         enrich_duplicate(enrich, SIGNAL_LOGS, 1);
         return 0;
     }
@@ -145,9 +159,12 @@ int enrich_log(struct enrich *enrich, struct record *record)
         enrich_book_rejected(enrich, SIGNAL_LOGS, REJECT_TOO_LARGE, 1);
         return ENRICH_REJECTED;
     }
-    enrich_shed(enrich, SIGNAL_LOGS, way.full | way.cut, 1);
+    way.dropped.full |= way.cut;
+    enrich_drop(enrich, SIGNAL_LOGS, &way.dropped, 1);
     enrich_book_routed(enrich, SIGNAL_LOGS, 1);
     if (way.appended || way.here) // who has it already is not full
         return 0;
-    return way.damaged ? ENRICH_DAMAGED : ENRICH_SHED;
+    if (way.damaged)
+        return ENRICH_DAMAGED;
+    return way.dropped.level ? ENRICH_LEVEL : ENRICH_SHED;
 }

@@ -164,35 +164,42 @@ int enrich_otlp(struct enrich *enrich, const struct otlp_run *run)
         .sequenced = run->has_sequence && run->sequence > 0,
     };
     memcpy(entry.id, id.bytes, sizeof entry.id);
-    uint32_t full = 0;
+    struct copies dropped = {0};
+    bool appended = false;
     size_t here = 0;
-    unsigned tried = 0, damaged = 0;
+    bool damaged = false;
     bool shown = !enrich->tap;
     for (size_t i = 0; i < count; i++) {
         struct spool_log *log = enrich->targets[run->signal][i].log;
         struct spool_slot slot;
         if (run_is_here(run, log)) {
             here++;
-            continue;
-        }
-        if (spool_reserve(log, fragment.size, &slot) == 0) {
+        } else if (!enrich_keeps(log, urgency_of(run->severity), false)) {
+            dropped.level |= 1u << i;
+        } else if (spool_reserve(log, fragment.size, &slot) == 0) {
             write_fragment(enrich, run, &fragment, slot.data);
             if (!shown)
                 enrich->tap(enrich->tap_ctx, run->signal, slice_of(slot.data, fragment.size));
             shown = true;
-            damaged += spool_commit(log, fragment.size, &entry) != 0;
-            tried++;
+            if (spool_commit(log, fragment.size, &entry) == 0)
+                appended = true;
+            else
+                damaged = true;
         } else { // full, or the kernel gave no memory for a segment
-            full |= 1u << i;
+            dropped.full |= 1u << i;
         }
     }
     if (here == count) {
         enrich_duplicate(enrich, run->signal, run->records);
         return 0;
     }
-    enrich_shed(enrich, run->signal, full, run->records);
+    enrich_drop(enrich, run->signal, &dropped, run->records);
     enrich_book_routed(enrich, run->signal, run->records);
-    return damaged > 0 && damaged == tried ? ENRICH_DAMAGED : 0;
+    if (appended || here)
+        return 0;
+    if (damaged)
+        return ENRICH_DAMAGED;
+    return dropped.level ? ENRICH_LEVEL : ENRICH_SHED;
 }
 
 size_t enrich_otlp_overhead(const struct enrich *enrich)

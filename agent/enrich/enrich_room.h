@@ -52,8 +52,16 @@ void enrich_book_routed(struct enrich *enrich, enum signal_kind signal, uint32_t
 // Books a run that is refused, without a word in the own log.
 void enrich_book_rejected(struct enrich *enrich, enum signal_kind signal, enum reject_reason reason,
                           uint64_t records);
-// Counts the copies of the targets whose bit is set as shed.
-void enrich_shed(struct enrich *enrich, enum signal_kind signal, uint32_t full, uint32_t records);
+// Copies that are not kept, a bit for each target: it was full; or it keeps its room for others.
+struct copies {
+    uint32_t full;
+    uint32_t level;
+};
+// Counts them as dropped.
+void enrich_drop(struct enrich *enrich, enum signal_kind signal, const struct copies *copies,
+                 uint32_t records);
+// Whether the log does not refuse it by level. sheds: the door would.
+bool enrich_keeps(struct spool_log *log, enum urgency urgency, bool sheds);
 
 // A document's way into the logs (enrich_log.c, enrich_cut.c).
 struct log_way {
@@ -62,11 +70,11 @@ struct log_way {
     struct record_id id;
     struct slice document; // the record as it is, once it is encoded; a view into a log's segment
     size_t whole;          // its bytes; 0 not known yet, SIZE_MAX more than a segment takes
-    uint32_t full;         // targets whose copy is not kept
-    uint32_t cut;          // targets whose copy must be shorter
-    uint32_t here;         // targets that have it from an earlier sending
-    bool appended;         // one at least
-    bool damaged;          // a copy was lost with the page under it
+    struct copies dropped;
+    uint32_t cut;  // targets whose copy must be shorter
+    uint32_t here; // targets that have it from an earlier sending
+    bool appended; // one at least
+    bool damaged;  // a copy was lost with the page under it
 };
 
 // Writes the document into the log's segment, with ever more room until it fits. Returns 0 with the

@@ -85,10 +85,11 @@ struct record {
     uint64_t observed_ns; // event.created; 0: none
     uint8_t severity;     // OTel number 1..24; 0 unknown (counts as info)
     bool truncated;       // log.flags
-    uint8_t stream[8];    // the client's stream, where it has one
-    uint64_t sequence;    // the client's sequence in it
-    bool resend;          // the client may have sent it before: logs that have it keep no second
-    bool has_sequence;    // else the agent's own counter gives the id
+    bool sheds;        // its door (DOOR_SHED) waits no more: a log that asks the door may refuse it
+    uint8_t stream[8]; // the client's stream, where it has one
+    uint64_t sequence; // the client's sequence in it
+    bool resend;       // the client may have sent it before: logs that have it keep no second
+    bool has_sequence; // else the agent's own counter gives the id
     struct fields own;
     const struct fields *resource; // may be NULL
 };

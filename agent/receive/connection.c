@@ -70,8 +70,6 @@ static void room_again(struct room_waiter *waiter)
 {
     struct connection *connection = CONNECTION_OF(waiter, waiter);
     connection_check(connection);
-    if (connection_is_lines(connection))
-        connection->state.lines.expired = false;
     if (connection->blocked)
         unblock(connection);
 }
@@ -129,7 +127,7 @@ static void timer_expired(struct loop_timer *timer)
     connection_check(connection);
     switch (connection->timer_use) {
     case TIMER_BLOCK: // from now on this door sheds, until there is room again
-        connection->state.lines.expired = true;
+        line_state_expire(&connection->state.lines);
         unblock(connection);
         break;
     case TIMER_JOIN:
@@ -350,7 +348,7 @@ static bool shed_blocked(struct connection *connection)
 {
     connection->blocked = false;
     stop_timer(connection, TIMER_BLOCK);
-    connection->state.lines.expired = true;
+    line_state_finish(&connection->state.lines);
     return feed(connection, connection->kept, connection->kept_size);
 }
 

@@ -20,7 +20,7 @@ static void lines_close(struct connection *connection)
 {
     struct decoder *decoder = connection->receive->config.decoder;
     struct line_state *state = &connection->state.lines;
-    state->expired = true;
+    line_state_finish(state);
     if (line_state_pending(state))
         decode_lines_flush(decoder, state);
     line_state_deinit(decoder, state);

@@ -9,6 +9,7 @@
 #include "deliver/dead_letters.h"
 #include "spool/damage.h"
 #include "spool/spool_log.h"
+#include "spool/watermark.h"
 
 #define CONTAINER_OF(pointer, type, member)                                                        \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
@@ -244,15 +245,20 @@ void pump_wake(struct spool_log *log)
         loop_defer(log->loop, &log->wake);
 }
 
-void spool_wait(struct spool_log *log, struct room_waiter *waiter)
+void spool_watch(struct spool_log *log, struct room_waiter *waiter)
 {
     assert(log->magic == SPOOL_LOG_MAGIC);
     assert(waiter->room);
     if (waiter->waiting)
         return;
     waiter->waiting = true;
-    log->book->blocked++;
     waiter_append(&log->waiters, waiter);
+}
+
+void spool_wait(struct spool_log *log, struct room_waiter *waiter)
+{
+    log->book->blocked += !waiter->waiting;
+    spool_watch(log, waiter);
 }
 
 void spool_wait_cancel(struct spool_log *log, struct room_waiter *waiter)

@@ -170,8 +170,7 @@ static void log_start_segment(struct spool_log *log, struct segment *segment)
     segment_start(segment, &identity);
 }
 
-// Segments that hold something, read or not.
-static uint64_t log_used(const struct spool_log *log)
+uint64_t log_used(const struct spool_log *log)
 {
     return log->live_count + backlog_left(&log->backlog);
 }

@@ -56,6 +56,7 @@ struct spool_log {
     uint32_t live_count, free_count;
     uint32_t damaged_count, kept_damaged; // live ones that lost pages; files of such kept
     uint32_t verdict_live;                // index in live where the last verdict was found
+    uint64_t sampled;                     // of what is kept 1 in WATERMARK_SAMPLE
     size_t slot_capacity;                 // of the slot that is out; 0: none
     uint32_t slot_losses;                 // page_guard_mine() when it went out
 
@@ -80,8 +81,7 @@ struct spool_log {
 
 // trouble.c: what became of an attempt to make a segment, at now (monotonic).
 void log_trouble(struct spool_log *log, int result, uint64_t now);
-// trouble.c: lets those who wait try again.
-void log_retry(struct loop_timer *timer);
+void log_retry(struct loop_timer *timer); // lets those who wait try again
 // spool.c: nothing is pending in a segment that is not live: keeps it for a later use, or removes
 // it.
 void log_put_away(struct spool_log *log, struct segment *segment);
@@ -90,6 +90,7 @@ static inline bool log_is_empty(const struct spool_log *log)
 {
     return log->pending == 0 && backlog_left(&log->backlog) == 0;
 }
+uint64_t log_used(const struct spool_log *log); // segments that hold something, read or not
 // spool.c: the last verdict in live[index] has come; recycles it where it may be.
 void log_settle(struct spool_log *log, uint32_t index);
 // spool.c: keeps the book of the bytes of segments in use, those included that are not read yet.

@@ -226,12 +226,11 @@ static void run_native(enum signal_kind signal, struct slice message)
                                .stream = stream,
                                .sequence = 1,
                                .policy = DOOR_WAIT};
-    uint32_t records = 0;
-    uint32_t rejected = 0;
+    struct run_outcome outcome = {0};
     offered = 0;
-    int r = decode_resource_run(decoder, &run, &records, &rejected);
+    int r = decode_resource_run(decoder, &run, &outcome);
     turn();
-    require(offered == (r == 0 ? records - rejected : 0));
+    require(offered == (r == 0 ? outcome.records - outcome.rejected - outcome.shed : 0));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

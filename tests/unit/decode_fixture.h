@@ -22,10 +22,10 @@ struct documents {
     size_t count;
     uint64_t rejected;
     uint64_t truncated;
-    uint64_t pending;   // lines that wait for the rest of their record
-    uint64_t joined;    // lines that became part of another's record
-    size_t admit_limit; // that many records, then ENRICH_BLOCKED; SIZE_MAX: no limit
-    bool shed;          // an expired door sheds
+    uint64_t pending;       // lines that wait for the rest of their record
+    uint64_t joined;        // lines that became part of another's record
+    size_t admit_limit;     // that many records, then ENRICH_BLOCKED; SIZE_MAX: no limit
+    unsigned refused_below; // so is what is less urgent
     size_t sheds;
     struct record last; // its own layer is valid until the next record
 };

@@ -3,14 +3,19 @@
 #ifndef TESTS_FAKE_ENRICH_H
 #define TESTS_FAKE_ENRICH_H
 
-int enrich_admit(struct enrich *enrich, enum signal_kind signal, enum door_policy policy,
-                 size_t bytes, bool expired)
+// Full, or above the watermark of that urgency.
+static inline bool documents_refuse(enum urgency urgency)
+{
+    return documents.count >= documents.admit_limit || urgency < documents.refused_below;
+}
+
+int enrich_admit(struct enrich *enrich, const struct enrich_ask *ask)
 {
     (void)enrich;
-    assert(signal == SIGNAL_LOGS && policy == DOOR_SHED && bytes > 0);
-    if (documents.count < documents.admit_limit)
+    assert(ask->signal == SIGNAL_LOGS && ask->policy == DOOR_SHED && ask->bytes > 0);
+    if (!documents_refuse(ask->urgency))
         return 0;
-    if (!expired)
+    if (!ask->expired)
         return ENRICH_BLOCKED;
     documents.sheds++;
     return 0;
@@ -20,7 +25,7 @@ int enrich_log(struct enrich *enrich, struct record *record)
 {
     static const uint8_t id[16] = {1};
     (void)enrich;
-    if (documents.count >= documents.admit_limit)
+    if (documents_refuse(urgency_of(record->severity)))
         return 0; // shed
     documents.last = *record;
     ecs_prepare(&fixture.encoder, record, id, RECEIVED_NS);

@@ -17,12 +17,12 @@ Sluice__Native__AckLevel asked; // by the next greeting
 bool resent;                    // the next runs say so
 int run_level;                  // that the next runs ask for themselves; -1: none
 
-int decode_resource_run(struct decoder *by, const struct resource_run *run, uint32_t *records,
-                        uint32_t *rejected)
+int decode_resource_run(struct decoder *by, const struct resource_run *run,
+                        struct run_outcome *outcome)
 {
     (void)by;
     if (behind.answer != 0) {
-        *records = *rejected = behind.answer == DECODE_MALFORMED ? run->records : 0;
+        outcome->records = outcome->rejected = behind.answer == DECODE_MALFORMED ? run->records : 0;
         return behind.answer;
     }
     behind.runs++;
@@ -30,8 +30,9 @@ int decode_resource_run(struct decoder *by, const struct resource_run *run, uint
     behind.here = run->stream ? run->sequence + run->records - 1 : 0;
     snprintf(behind.resource, sizeof behind.resource, "%.*s", (int)run->resource.size,
              run->resource.data ? run->resource.data : "");
-    *records = run->records ? run->records : 7;
-    *rejected = behind.rejected;
+    outcome->records = run->records ? run->records : 7;
+    outcome->rejected = behind.rejected;
+    outcome->shed = behind.shed;
     return 0;
 }
 

@@ -29,6 +29,7 @@ struct behind {
     uint32_t last_count;
     int answer;
     uint32_t rejected;     // of the next run
+    uint32_t shed;         // likewise
     uint64_t reject_count; // booked by decode itself
     enum signal_kind reject_signal;
     uint64_t duplicates;

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #define SEGMENT SPOOL_SEGMENT_MIN
+#define ERROR 17 // OpenTelemetry's number
 
 static struct record *new_record(struct arena *arena, const char *message)
 {
@@ -25,16 +26,34 @@ static void free_record(struct record *record, struct arena *arena)
 }
 
 // One log record with the message; what enrich_log says.
-static int append_log(struct house *house, const char *message, uint64_t sequence)
+static int append_level(struct house *house, const char *message, uint64_t sequence,
+                        uint8_t severity)
 {
     struct arena arena;
     struct record *record = new_record(&arena, message);
     record->has_sequence = sequence != 0;
     record->sequence = sequence;
+    record->severity = severity;
     memcpy(record->stream, "\x11\x22\x33\x44\x55\x66\x77\x88", 8);
     int r = enrich_log(house->enrich, record);
     free_record(record, &arena);
     return r;
+}
+
+static int append_log(struct house *house, const char *message, uint64_t sequence)
+{
+    return append_level(house, message, sequence, 0);
+}
+
+static int ask(struct house *house, enum door_policy policy, enum urgency urgency, size_t bytes,
+               bool expired)
+{
+    const struct enrich_ask ask = {.signal = SIGNAL_LOGS,
+                                   .policy = policy,
+                                   .urgency = urgency,
+                                   .expired = expired,
+                                   .bytes = bytes};
+    return enrich_admit(house->enrich, &ask);
 }
 
 static char *long_text(size_t size)
@@ -168,7 +187,7 @@ static void test_unrouted(void **state)
     house_add(house, "kafka", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
     house_open(house, NULL, 0, "", 0, 0);
     assert_false(enrich_routes(house->enrich, SIGNAL_LOGS));
-    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_WAIT, 1 << 30, false), 0);
+    assert_int_equal(ask(house, DOOR_WAIT, URGENCY_HIGH, 1 << 30, false), 0);
     assert_int_equal(append_log(house, "nowhere", 0), ENRICH_REJECTED);
     const struct otlp_run run = {.signal = SIGNAL_SPANS, .records = 3};
     assert_int_equal(enrich_otlp(house->enrich, &run), ENRICH_REJECTED);
@@ -208,7 +227,7 @@ static unsigned fill(struct house *house)
 {
     char *text = long_text(2000);
     unsigned count = 0;
-    while (enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_WAIT, 4096, false) == 0) {
+    while (ask(house, DOOR_WAIT, URGENCY_HIGH, 4096, false) == 0) {
         assert_int_equal(append_log(house, text, 0), 0);
         assert_true(++count < 100000);
     }
@@ -233,22 +252,19 @@ static void test_admission_of_a_log_that_asks_the_door(void **state)
     house_add(house, "kafka", SEGMENT, 4 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
     house_open(house, NULL, 0, "", 1, 0);
     fill(house);
-    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_WAIT, 4096, true),
-                     ENRICH_BLOCKED);
-    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_REFUSE, 4096, false),
-                     ENRICH_BLOCKED);
-    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_SHED, 4096, false),
-                     ENRICH_BLOCKED);
+    assert_int_equal(ask(house, DOOR_WAIT, URGENCY_HIGH, 4096, true), ENRICH_BLOCKED);
+    assert_int_equal(ask(house, DOOR_REFUSE, URGENCY_HIGH, 4096, false), ENRICH_BLOCKED);
+    assert_int_equal(ask(house, DOOR_SHED, URGENCY_HIGH, 4096, false), ENRICH_BLOCKED);
     struct counted_waiter waiter = {.waiter.room = room};
     enrich_wait(house->enrich, &waiter.waiter);
-    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_SHED, 4096, true), 0);
+    assert_int_equal(ask(house, DOOR_SHED, URGENCY_HIGH, 4096, true), 0);
     house_turn(house);
     assert_int_equal(waiter.called, 0);
     house_confirm(house);
     assert_int_equal(waiter.called, 1);
-    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_WAIT, 4096, false), 0);
+    assert_int_equal(ask(house, DOOR_WAIT, URGENCY_HIGH, 4096, false), 0);
     // More than the log could ever promise comes when it is empty.
-    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_WAIT, 1 << 30, false), 0);
+    assert_int_equal(ask(house, DOOR_WAIT, URGENCY_HIGH, 1 << 30, false), 0);
     house_free(house);
 }
 
@@ -278,16 +294,20 @@ static void test_a_log_that_sheds_never_blocks(void **state)
     house_open(house, NULL, 0, "", 1, 0);
     char *text = long_text(2000);
     for (unsigned i = 0; i < 500; i++) {
-        assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_WAIT, 4096, false), 0);
+        assert_int_equal(ask(house, DOOR_WAIT, URGENCY_HIGH, 4096, false), 0);
         uint64_t shed = sink->book->dropped[DROP_SHED];
-        int r = append_log(house, text, 0);
+        int r = append_level(house, text, 0, ERROR);
         assert_int_equal(r, sink->book->dropped[DROP_SHED] > shed ? ENRICH_SHED : 0);
     }
-    enrich_shed_rest(house->enrich, SIGNAL_LOGS, 0);
+    uint64_t shed = sink->book->dropped[DROP_SHED];
+    assert_true(shed > 0);
+    enrich_shed_rest(house->enrich, SIGNAL_LOGS, URGENCY_HIGH);
+    enrich_shed_rest(house->enrich, SIGNAL_LOGS, URGENCY_NORMAL);
     house_confirm(house);
-    assert_true(sink->book->dropped[DROP_SHED] > 0);
-    assert_int_equal(sink->count + sink->book->dropped[DROP_SHED], 500);
-    assert_int_equal(house->books.door[SIGNAL_LOGS].routed, 500);
+    assert_int_equal(sink->count + shed, 500);
+    assert_int_equal(sink->book->dropped[DROP_SHED], shed + 1);
+    assert_int_equal(sink->book->dropped[DROP_LEVEL], 1);
+    assert_int_equal(house->books.door[SIGNAL_LOGS].routed, 502);
     free(text);
     house_free(house);
 }
@@ -301,8 +321,7 @@ static void test_a_log_that_blocks_holds_every_door(void **state)
         house_add(house, "other", 16 * SEGMENT, 64 * SEGMENT, SPOOL_WHEN_FULL_AUTO);
     house_open(house, NULL, 0, "", 3, 0);
     unsigned count = fill(house);
-    assert_int_equal(enrich_admit(house->enrich, SIGNAL_LOGS, DOOR_SHED, 4096, true),
-                     ENRICH_BLOCKED);
+    assert_int_equal(ask(house, DOOR_SHED, URGENCY_HIGH, 4096, true), ENRICH_BLOCKED);
     house_turn(house);
     assert_int_equal(other->count, count); // nothing half routed
     house_free(house);
@@ -318,7 +337,7 @@ static void test_only_the_full_copy_is_shed(void **state)
     house_open(house, NULL, 0, "", 3, 0);
     char *text = long_text(2000);
     for (unsigned i = 0; i < 300; i++)
-        assert_int_equal(append_log(house, text, 0), 0);
+        assert_int_equal(append_level(house, text, 0, ERROR), 0);
     house_turn(house);
     assert_int_equal(large->count, 300);
     assert_true(small->count > 0 && small->count < 300);

@@ -33,9 +33,12 @@ static void test_a_full_log_sheds_runs(void **state)
     char *text = long_text(20000);
     const struct slice rest[] = {slice_of(text, 20000)};
     const struct otlp_run run = {
-        .signal = SIGNAL_SPANS, .records = 3, .rest = rest, .rest_count = 1};
-    for (unsigned i = 0; i < 20; i++)
-        assert_int_equal(enrich_otlp(house->enrich, &run), 0);
+        .signal = SIGNAL_SPANS, .records = 3, .severity = 17, .rest = rest, .rest_count = 1};
+    for (unsigned i = 0; i < 20; i++) {
+        uint64_t shed = sink->book->dropped[DROP_SHED];
+        int r = enrich_otlp(house->enrich, &run);
+        assert_int_equal(r, sink->book->dropped[DROP_SHED] > shed ? ENRICH_SHED : 0);
+    }
     house_turn(house);
     assert_true(sink->count > 0 && sink->count < 20);
     assert_int_equal(sink->book->dropped[DROP_SHED], 3 * (20 - sink->count));

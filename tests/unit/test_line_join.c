@@ -200,7 +200,7 @@ static void an_expired_door_sheds_what_waits(void **state)
     offer(RAW("one\n  a\n"), DECODE_MORE);
     documents.admit_limit = 0;
     assert_int_equal(decode_lines_flush(fixture.decoder, &lines), DECODE_BLOCKED);
-    lines.expired = true;
+    line_state_expire(&lines);
     assert_int_equal(decode_lines_flush(fixture.decoder, &lines), DECODE_MORE);
     assert_int_equal(documents.sheds, 1);
     assert_int_equal(documents.pending, 0);

@@ -189,19 +189,72 @@ static void a_full_log_blocks_before_the_line(void **state)
                                   false, &consumed),
                      DECODE_BLOCKED);
     assert_int_equal(consumed, 0);
-    lines.expired = true; // block_for has passed
+    line_state_expire(&lines); // block_for has passed
     assert_int_equal(
         decode_lines(fixture.decoder, &lines, slice_of(data.data + 4, 4), false, &consumed),
         DECODE_MORE);
     assert_int_equal(consumed, 4);
     assert_int_equal(documents.sheds, 1);
-    assert_true(lines.expired); // still full: the next is shed without waiting
+    assert_true(lines.gives_up); // still full: the next is shed without waiting
     documents.admit_limit = 2;
     assert_int_equal(
         decode_lines(fixture.decoder, &lines, slice_of(data.data + 8, 6), false, &consumed),
         DECODE_MORE);
-    assert_false(lines.expired); // there is room: the next full log is waited for again
+    assert_false(lines.gives_up); // there is room: the next full log is waited for again
     has_message(1, "three");
+}
+
+static enum decode_stop offer_line(struct line_state *lines, const char *line)
+{
+    size_t consumed;
+    return decode_lines(fixture.decoder, lines, slice_from(line), false, &consumed);
+}
+
+// Debug waits for its watermark; who gave that up sheds debug, but still waits for an error.
+static void each_level_waits_for_its_own_room(void **state)
+{
+    (void)state;
+    struct line_state lines = {0};
+    const char *debug = "{\"level\":\"debug\"}\n";
+    const char *info = "{\"level\":\"info\"}\n";
+    const char *error = "{\"level\":\"error\"}\n";
+    documents.refused_below = URGENCY_NORMAL;
+    assert_int_equal(offer_line(&lines, info), DECODE_MORE);
+    assert_int_equal(offer_line(&lines, "no level is info\n"), DECODE_MORE);
+    assert_int_equal(offer_line(&lines, debug), DECODE_BLOCKED);
+    line_state_expire(&lines);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(offer_line(&lines, debug), DECODE_MORE); // shed, without a wait each
+        assert_int_equal(offer_line(&lines, error), DECODE_MORE); // kept
+    }
+    assert_int_equal(documents.sheds, 3);
+    assert_int_equal(documents.count, 5);
+    documents.refused_below = URGENCY_HIGH;
+    assert_int_equal(offer_line(&lines, info), DECODE_BLOCKED);
+    line_state_expire(&lines);
+    assert_int_equal(offer_line(&lines, info), DECODE_MORE);
+    assert_int_equal(offer_line(&lines, error), DECODE_MORE);
+    assert_int_equal(offer_line(&lines, info), DECODE_MORE); // an error's room is not its own
+    assert_int_equal(documents.sheds, 5);
+    documents.refused_below = URGENCY_HIGH + 1;
+    assert_int_equal(offer_line(&lines, error), DECODE_BLOCKED); // waits for itself
+    line_state_expire(&lines);
+    assert_int_equal(offer_line(&lines, error), DECODE_MORE);
+    assert_int_equal(documents.sheds, 6);
+    documents.refused_below = URGENCY_NORMAL;
+    assert_int_equal(offer_line(&lines, info), DECODE_MORE);
+    assert_int_equal(offer_line(&lines, debug), DECODE_MORE); // has no room yet
+    assert_int_equal(documents.sheds, 7);
+    documents.refused_below = URGENCY_HIGH;
+    assert_int_equal(offer_line(&lines, info), DECODE_BLOCKED); // had some in between
+    documents.refused_below = 0;
+    assert_int_equal(offer_line(&lines, debug), DECODE_MORE);
+    assert_int_equal(lines.gives_up, 0);
+    line_state_finish(&lines);
+    assert_int_equal(offer_line(&lines, debug), DECODE_MORE);
+    documents.refused_below = URGENCY_HIGH + 1;
+    assert_int_equal(offer_line(&lines, error), DECODE_MORE); // shed: nobody waits any more
+    assert_int_equal(documents.sheds, 8);
 }
 
 static void a_blocked_cut_is_cut_once(void **state)
@@ -239,6 +292,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(cuts_part_no_character, setup, teardown),
         cmocka_unit_test_setup_teardown(a_cut_object_is_kept_as_text, setup, teardown),
         cmocka_unit_test_setup_teardown(any_chunking_gives_the_same_records, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_level_waits_for_its_own_room, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_log_blocks_before_the_line, setup, teardown),
         cmocka_unit_test_setup_teardown(a_blocked_cut_is_cut_once, setup, teardown),
     };

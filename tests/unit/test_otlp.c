@@ -331,11 +331,10 @@ static void test_a_run_of_a_native_client(void **state)
                                .sequence = 100,
                                .records = 3,
                                .policy = DOOR_WAIT};
-    uint32_t records = 0;
-    uint32_t rejected = 0;
-    assert_int_equal(decode_resource_run(door->decoder, &run, &records, &rejected), 0);
-    assert_int_equal(records, 3);
-    assert_int_equal(rejected, 0);
+    struct run_outcome outcome = {0};
+    assert_int_equal(decode_resource_run(door->decoder, &run, &outcome), 0);
+    assert_int_equal(outcome.records, 3);
+    assert_int_equal(outcome.rejected, 0);
     house_turn(door->house);
     for (unsigned i = 0; i < 3; i++) {
         yajl_val document = document_parse(door->sink->items[i].payload);
@@ -346,13 +345,11 @@ static void test_a_run_of_a_native_client(void **state)
         assert_int_equal(door->sink->items[i].parcel.id[15], 100 + i);
     }
     run.records = 4; // not what it holds
-    assert_int_equal(decode_resource_run(door->decoder, &run, &records, &rejected),
-                     DECODE_MALFORMED);
-    assert_int_equal(records, 4);
+    assert_int_equal(decode_resource_run(door->decoder, &run, &outcome), DECODE_MALFORMED);
+    assert_int_equal(outcome.records, 4);
     run.records = 0;
     run.message = SLICE("\x12\x7f");
-    assert_int_equal(decode_resource_run(door->decoder, &run, &records, &rejected),
-                     DECODE_MALFORMED);
+    assert_int_equal(decode_resource_run(door->decoder, &run, &outcome), DECODE_MALFORMED);
     assert_int_equal(door->house->books.door[SIGNAL_LOGS].rejected[REJECT_MALFORMED], 5);
     message_free(&message);
     message_free(&resource);
@@ -366,17 +363,16 @@ static void test_a_native_run_waits(void **state)
     struct message message = log_run("s", 50);
     struct resource_run run = {
         .signal = SIGNAL_LOGS, .message = message_slice(&message), .policy = DOOR_WAIT};
-    uint32_t records = 0;
-    uint32_t rejected = 0;
+    struct run_outcome outcome = {0};
     uint64_t before = 0;
     int r;
-    while ((r = decode_resource_run(door->decoder, &run, &records, &rejected)) == 0)
+    while ((r = decode_resource_run(door->decoder, &run, &outcome)) == 0)
         assert_true(++before < 1000);
     assert_int_equal(r, DECODE_OVERLOADED);
     assert_int_equal(door->house->books.door[SIGNAL_LOGS].received, 50 * before);
     assert_int_equal(door->sink->book->dropped[DROP_SHED], 0);
     house_confirm(door->house);
-    assert_int_equal(decode_resource_run(door->decoder, &run, &records, &rejected), 0);
+    assert_int_equal(decode_resource_run(door->decoder, &run, &outcome), 0);
     message_free(&message);
     door_free(door);
 }

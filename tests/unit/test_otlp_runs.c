@@ -36,7 +36,7 @@ static void test_spans_that_others_would_refuse(void **state)
     assert_true(valid_span(span_of("s", 1), &tally));
     assert_int_equal(tally.records, 1);
     assert_int_equal(tally.time_ns, 1000);
-    assert_false(tally.error);
+    assert_false(tally.urgent);
     struct message span = span_of("s", 1);
     put_bytes(&span, OTLP_SPAN_PARENT_SPAN_ID, SLICE("")); // empty is no parent
     assert_true(valid_span(span, &tally));
@@ -57,7 +57,7 @@ static void test_spans_that_others_would_refuse(void **state)
     put_message(&span, OTLP_SPAN_STATUS, status);
     tally = (struct otlp_tally){0};
     assert_true(valid_span(span, &tally));
-    assert_true(tally.error);
+    assert_true(tally.urgent);
 }
 
 static void test_metrics_count_data_points(void **state)
@@ -247,9 +247,8 @@ static void test_a_clients_sequence_goes_on(void **state)
                                .sequence = 1000,
                                .records = 800,
                                .policy = DOOR_WAIT};
-    uint32_t records = 0;
-    uint32_t rejected = 0;
-    assert_int_equal(decode_resource_run(door->decoder, &run, &records, &rejected), 0);
+    struct run_outcome outcome = {0};
+    assert_int_equal(decode_resource_run(door->decoder, &run, &outcome), 0);
     house_turn(door->house);
     uint64_t expected = 1000;
     assert_true(door->sink->count > 1);

@@ -28,16 +28,15 @@ static char texts[8];
 static size_t text_bytes;
 
 // The OTLP decoder's part: protobuf-c's types look into the run.
-int decode_resource_run(struct decoder *decoder, const struct resource_run *run, uint32_t *records,
-                        uint32_t *rejected)
+int decode_resource_run(struct decoder *decoder, const struct resource_run *run,
+                        struct run_outcome *outcome)
 {
     (void)decoder;
     Sluice__Otlp__ResourceLogs *logs = sluice__otlp__resource_logs__unpack(
         NULL, run->message.size, (const uint8_t *)run->message.data);
     assert_non_null(logs);
     size_t count = logs->scope_logs[0]->n_log_records;
-    *records = run->records;
-    *rejected = 0;
+    *outcome = (struct run_outcome){.records = run->records};
     runs++;
     if (count == run->records) {
         assert_memory_equal(run->stream, "\1\2\3\4\5\6\7\10", 8);
