@@ -190,7 +190,7 @@ static void a_waiting_record_waits_for_room_too(void **state)
         house_put(house, fd, "x\n", 2); // waits for its rest, as every plain line
         house_until(house, is_pending);
         while (send(full, line, sizeof line, MSG_NOSIGNAL) > 0 &&
-               house->books.exporters[0].book.dropped[DROP_SHED] == 0)
+               house->books.exporters[0].book.dropped[DROP_LEVEL] == 0)
             house_turn(house);
         for (int i = 0; i < 100; i++)
             house_turn(house);
