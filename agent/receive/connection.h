@@ -7,7 +7,6 @@
 
 #include "base/loop.h"
 #include "base/room_waiter.h"
-#include "decode/decode.h"
 #include "decode/decode_native.h"
 #include "receive/link.h"
 #include "receive/receive.h"

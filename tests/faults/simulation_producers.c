@@ -90,8 +90,8 @@ static void lines_step(struct simulation *simulation, struct producer *producer)
         put_at_hand(producer, message_lines(&simulation->random, producer->bytes, BUFFER_SIZE,
                                             &model->tags, &producer->again, &continued));
     }
-    producer->lines.expired =
-        producer->blocked_ns && virtual_now() - producer->blocked_ns >= BLOCK_FOR_NS;
+    if (producer->blocked_ns && virtual_now() - producer->blocked_ns >= BLOCK_FOR_NS)
+        line_state_expire(&producer->lines);
     size_t consumed = 0;
     bool skipped = producer->lines.skipping;
     struct slice data = next_offer(simulation, producer);
@@ -236,7 +236,8 @@ static void read_answers(struct simulation *simulation, struct producer *produce
         if (answer->body_case == SLUICE__NATIVE__FRAME__BODY_RECEIPT)
             receipt(simulation, producer, answer->receipt);
         else if (answer->body_case == SLUICE__NATIVE__FRAME__BODY_ERROR)
-            CHECK(answer->error->open && (int)answer->error->code == NATIVE_ERROR_TOO_LARGE,
+            CHECK(answer->error->open && ((int)answer->error->code == NATIVE_ERROR_TOO_LARGE ||
+                                          (int)answer->error->code == NATIVE_ERROR_REFUSED),
                   "the agent refuses: %s", answer->error->message);
         sluice__native__frame__free_unpacked(answer, NULL);
         at += size + NATIVE_LENGTH_SIZE;
