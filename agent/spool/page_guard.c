@@ -49,15 +49,15 @@ static struct page_guard *find(uintptr_t address)
     return NULL;
 }
 
-static bool replace_page(uintptr_t address)
+static bool replace_page(char *address)
 {
-    struct page_guard *guard = find(address);
+    struct page_guard *guard = find((uintptr_t)address);
     if (!guard)
         return false;
     // Counted first: nobody may see zeros and not the count.
     atomic_fetch_add(&guard->lost, 1);
     mine++;
-    void *page = (void *)(address & ~(page_size - 1));
+    char *page = address - ((uintptr_t)address & (page_size - 1));
     return mmap(page, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS,
                 -1, 0) != MAP_FAILED;
 }
@@ -68,7 +68,7 @@ static void on_bus_error(int signal_number, siginfo_t *info, void *context)
     int saved = errno;
     // Only a fault has an address: a signal that somebody sent has the sender's ids there.
     bool fault = info->si_code > 0;
-    if (!fault || !replace_page((uintptr_t)info->si_addr)) {
+    if (!fault || !replace_page(info->si_addr)) {
         sigaction(SIGBUS, &before, NULL);
         if (!fault)
             raise(signal_number); // a fault comes again by itself

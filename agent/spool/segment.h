@@ -85,7 +85,7 @@ int segment_load(struct segment **out, struct store *store, uint32_t number, uin
 bool segment_is_reusable(const struct segment *segment, uint32_t size);
 // Without memory of its own yet; NULL: no memory.
 struct segment *segment_allocate(uint32_t size, uint32_t capacity);
-void segment_detach(struct segment *segment); // frees it; its file stays
+void segment_detach(struct segment *segment);                      // frees it; its file stays
 void segment_remove(struct segment *segment, struct store *store); // with its file
 
 // Begins a new use of the memory; what it held is gone. No entry may be pending.
