@@ -175,6 +175,9 @@ static void end(struct native_state *state, bool later)
     answer(decoders[later], state);
     deadline = decode_native_deadline(state);
     require(deadline == 0 || deadline > now_ns);
+    decode_native_end(decoders[later], state);
+    require(state->flush_count == 0 && state->out_size <= sizeof state->out);
+    state->out_size = 0;
     if (later)
         deliver(true);
     require(!answer(decoders[later], state));
