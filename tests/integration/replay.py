@@ -156,6 +156,30 @@ def killed(options, folder, spool, topic, count):
         agent.process.wait()
 
 
+def is_held(path):
+    with open(path, "rb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def interrupted(options, folder, text, spool):
+    """A replay that waits for its broker ends when it is told to, and by force, and takes nothing with it."""
+    config = os.path.join(folder, "interrupted.yaml")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(text)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        process = subprocess.Popen([options.agent, "replay", "--config", config, spool], text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        until(lambda: is_held(os.path.join(spool, "kafka", "lock")), process.poll)
+        process.send_signal(number)
+        out, _ = process.communicate(timeout=DEADLINE_SECONDS)
+        assert process.returncode == (1 if number == signal.SIGTERM else -number), (process.returncode, out)
+        assert number == signal.SIGKILL or "delivered=0" in out, out
+
+
 def spools(options, folder, brokers):
     topic = "replay-spool"
     create(brokers, topic)
@@ -172,6 +196,7 @@ def spools(options, folder, brokers):
         f'    brokers: "{brokers}"\n    topic: {topic}\n', "").replace("[logs]", "[spans]"), "replay", spool)
     strange.expect(1)
     assert "holds ECS JSON documents" in strange.log, strange.log
+    interrupted(options, folder, settings(topic, "127.0.0.1:1"), spool)
     Command(options.agent, folder, text, "replay", spool).expect(0, sent=500, delivered=500, left=0)
     assert messages(brokers, topic) == expected
     assert services(brokers, topic) == {"first"}
