@@ -158,7 +158,7 @@ static void assert_goes_on(void)
 
 static void *read_byte(void *address)
 {
-    return (void *)(uintptr_t) * (volatile uint8_t *)address;
+    return *(volatile uint8_t *)address ? address : NULL;
 }
 
 static void a_cut_file_gives_what_is_left_of_it(void **state)
