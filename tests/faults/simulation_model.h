@@ -49,7 +49,8 @@ struct copies {
 
 struct door_counts {
     uint64_t received, duplicate, too_large, overloaded;
-    uint64_t continued; // lines that were to be joined
+    uint64_t on_the_way; // records of requests that are begun
+    uint64_t continued;  // lines that were to be joined
 };
 
 // A client's stream: how far it is in each log, whichever agent took it.

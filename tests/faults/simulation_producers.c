@@ -329,6 +329,7 @@ static void otlp_done(struct simulation *simulation, struct producer *producer, 
     decode_otlp_free(producer->progress);
     producer->progress = NULL;
     own->received += producer->records;
+    own->on_the_way -= producer->records;
     if (outcome == DECODE_OVERLOADED)
         own->overloaded += producer->records;
     else
@@ -350,6 +351,7 @@ static void otlp_step(struct simulation *simulation, struct producer *producer)
         producer->spans = piece.spans;
         producer->records = piece.records;
         producer->huge = piece.huge;
+        counts(simulation, piece.spans)->on_the_way += piece.records;
         CHECK(decode_otlp_begin(simulation->decoder, piece.spans ? SIGNAL_SPANS : SIGNAL_LOGS,
                                 slice_of(producer->bytes, size), &producer->progress) == 0,
               "no memory");
