@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A real OpenTelemetry Collector for tests: built once from its Go modules, then any number of instances.
 #   otelcol.sh prepare                fill the cache (minutes the first time)
+#   otelcol.sh path                   the same, and print the program's path
 #   otelcol.sh start FOLDER CONFIG    start one there with that configuration, wait until it runs
 #   otelcol.sh stop|kill|pause|resume|status FOLDER
 # CONFIG may name environment variables (${env:NAME}); FOLDER/log is the collector's own log.
@@ -45,6 +46,7 @@ start() {
 
 case ${1:-}:$# in
 prepare:1) cached "$key" "$here/otelcol.sh" build >/dev/null ;;
+path:1) printf '%s/otelcol\n' "$(cached "$key" "$here/otelcol.sh" build)" ;;
 build:2) build "$2" ;;
 start:3) start "$2" "$3" ;;
 stop:2) stop_server "$2" 10 ;;
@@ -53,7 +55,7 @@ pause:2) signal_server "$2" STOP ;;
 resume:2) signal_server "$2" CONT ;;
 status:2) server_pid "$2" ;;
 *)
-    sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
+    sed -n '2,7s/^# \{0,1\}//p' "$0" >&2
     exit 2
     ;;
 esac

@@ -1,5 +1,5 @@
-// Command otelcol is an OpenTelemetry Collector with just the parts the tests need: OTLP and log
-// files in, OTLP, files and its own log out.
+// Command otelcol is an OpenTelemetry Collector with just the parts the tests and benchmarks need:
+// OTLP, log files and lines over TCP in; OTLP, Kafka, files and its own log out; a queue on disk.
 package main
 
 import (
@@ -7,7 +7,10 @@ import (
 	"os"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/fileexporter"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/exporter/kafkaexporter"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/receiver/tcplogreceiver"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/provider/envprovider"
@@ -15,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/debugexporter"
 	"go.opentelemetry.io/collector/exporter/otlpexporter"
+	"go.opentelemetry.io/collector/extension"
 	"go.opentelemetry.io/collector/otelcol"
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/batchprocessor"
@@ -28,7 +32,7 @@ func parts() (otelcol.Factories, error) {
 	var all otelcol.Factories
 	var err error
 	all.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](
-		otlpreceiver.NewFactory(), filelogreceiver.NewFactory())
+		otlpreceiver.NewFactory(), filelogreceiver.NewFactory(), tcplogreceiver.NewFactory())
 	if err != nil {
 		return all, err
 	}
@@ -37,7 +41,12 @@ func parts() (otelcol.Factories, error) {
 		return all, err
 	}
 	all.Exporters, err = otelcol.MakeFactoryMap[exporter.Factory](
-		otlpexporter.NewFactory(), fileexporter.NewFactory(), debugexporter.NewFactory())
+		otlpexporter.NewFactory(), fileexporter.NewFactory(), debugexporter.NewFactory(),
+		kafkaexporter.NewFactory())
+	if err != nil {
+		return all, err
+	}
+	all.Extensions, err = otelcol.MakeFactoryMap[extension.Factory](filestorage.NewFactory())
 	all.Telemetry = otelconftelemetry.NewFactory()
 	return all, err
 }
