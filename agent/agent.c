@@ -153,7 +153,13 @@ int agent_start_enrich(struct agent *agent)
     const struct settings *settings = agent->settings;
     struct enrich_target targets[SIGNAL_COUNT][EXPORTER_MAX];
     struct enrich_config config = {
-        .clock = agent->clock, .books = &agent->books, .agent_version = sluice_version()};
+        .clock = agent->clock,
+        .books = &agent->books,
+        .agent_version = sluice_version(),
+        .gaps = agent->gaps,
+        .loop = agent->loop,
+        .gap_interval_ns = settings->gap_interval_ns,
+    };
     for (unsigned signal = 0; signal < SIGNAL_COUNT; signal++) {
         for (unsigned i = 0; i < settings->route_count; i++)
             if (settings->routes[i].signals[signal])

@@ -6,6 +6,7 @@
 #include "base/own_log.h"
 #include "base/settings.h"
 #include "base/standard_streams.h"
+#include "enrich/enrich.h"
 #include "receive/receive.h"
 #include "spool/spool.h"
 
@@ -35,6 +36,7 @@ static void deadline_expired(struct loop_timer *timer);
 static void flush(struct agent *agent)
 {
     receive_close_all(agent->receive);
+    enrich_tell_gaps(agent->enrich);
     uint64_t now = clock_monotonic(agent->clock);
     uint64_t left = agent->drain_until_ns > now ? agent->drain_until_ns - now : 0;
     agent->deadline.expired = deadline_expired;

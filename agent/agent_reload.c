@@ -6,6 +6,7 @@
 #include "base/settings.h"
 #include "base/settings_load.h"
 #include "base/settings_reload.h"
+#include "enrich/enrich.h"
 #include "receive/receive.h"
 
 #include <string.h>
@@ -55,6 +56,7 @@ void agent_reload(struct agent *agent)
         &(struct receive_limits){.max_connections = agent->settings->max_connections,
                                  .first_byte_timeout_ns = agent->settings->first_byte_timeout_ns,
                                  .block_for_ns = agent->settings->block_for_ns});
+    enrich_set_gap_interval(agent->enrich, agent->settings->gap_interval_ns);
     tell(&changes);
     r = agent_apply_resource(agent);
     if (r < 0)

@@ -6,6 +6,7 @@
 #include "base/own_log.h"
 #include "base/settings.h"
 #include "deliver/dead_letters.h"
+#include "spool/gap_counters.h"
 #include "spool/page_guard.h"
 #include "spool/sync_thread.h"
 
@@ -108,12 +109,33 @@ int agent_open_log(struct agent *agent, unsigned index, const struct agent_log *
         .exporter = agent->exporters[index],
         .dead_letters = agent->dead_letters,
         .book = &agent->books.exporters[index].book,
+        .gaps = agent->gaps,
+        .gap_exporter = index,
     };
     if (options->large) {
         config.segment_size = SPOOL_SEGMENT_MAX;
         config.max_bytes = 2 * SPOOL_SEGMENT_MAX;
     }
     return spool_log_new(&agent->logs[index], &config);
+}
+
+// Before the logs, which may tell of a loss at once.
+static int open_gaps(struct agent *agent, bool files)
+{
+    const struct settings *settings = agent->settings;
+    struct gap_counters_config config = {
+        .folder = files ? settings->spool.path : NULL,
+        .clock = agent->clock,
+        .books = &agent->books,
+    };
+    for (unsigned i = 0; i < settings->route_count; i++)
+        for (unsigned k = 0;
+             settings->routes[i].signals[SIGNAL_LOGS] && k < settings->routes[i].exporter_count;
+             k++)
+            config.tellers |= 1u << settings->routes[i].exporters[k];
+    if (files)
+        (void)mkdir(settings->spool.path, 0700); // where it cannot be, its log says so
+    return gap_counters_new(&agent->gaps, &config);
 }
 
 int agent_start_spool(struct agent *agent)
@@ -126,6 +148,8 @@ int agent_start_spool(struct agent *agent)
     enum spool_level level = spool_level(agent->settings);
     bool files = level != SPOOL_MEMORY;
     if (level == SPOOL_NODE && (failed = sync_thread_new(&agent->sync, agent->loop)) < 0)
+        return failed;
+    if ((failed = open_gaps(agent, files)) < 0)
         return failed;
     for (unsigned i = 0; i < agent->settings->exporter_count; i++) {
         char folder[PATH_MAX] = "";
@@ -148,6 +172,8 @@ void agent_stop_spool(struct agent *agent)
         spool_log_free(agent->logs[i]);
         agent->logs[i] = NULL;
     }
+    gap_counters_free(agent->gaps);
+    agent->gaps = NULL;
     sync_thread_free(agent->sync);
     agent->sync = NULL;
     dead_letters_free(agent->dead_letters);

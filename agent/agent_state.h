@@ -18,6 +18,7 @@ struct enrich;
 struct exporter;
 struct exporter_book;
 struct file_watch;
+struct gap_counters;
 struct http_endpoint;
 struct receive;
 struct settings;
@@ -35,6 +36,7 @@ struct agent {
     struct exporter *exporters[EXPORTER_MAX];
     struct dead_letters *dead_letters; // NULL: none set
     struct sync_thread *sync;          // spool.durability node, else NULL
+    struct gap_counters *gaps;
     struct spool_log *logs[EXPORTER_MAX];
     struct enrich *enrich;
     struct file_watch *podinfo; // the pod's files; NULL: there are none

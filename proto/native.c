@@ -8,6 +8,7 @@
 
 // Field numbers of native.proto.
 enum { HELLO_STREAM = 3, HELLO_ACK_LEVEL = 4, HELLO_RESOURCE = 6, HELLO_FEATURES = 7 };
+enum { DROP_REPORT_SIGNAL = 1, DROP_REPORT_REASON = 2, DROP_REPORT_COUNT = 3 };
 enum { RECORDS_FIRST_SEQUENCE = 1, RECORDS_COUNT = 2, RECORDS_ACK_LEVEL = 6, RECORDS_RESEND = 7 };
 enum { FLUSH_TOKEN = 1, FLUSH_LEVEL = 2, FLUSH_DEADLINE_MS = 3 };
 enum {
@@ -163,6 +164,26 @@ int native_read_flush(const uint8_t *body, size_t size, struct native_flush *flu
     if (r < 0)
         return r;
     *flush = found;
+    return 0;
+}
+
+int native_read_drop_report(const uint8_t *body, size_t size, struct native_drop_report *report)
+{
+    struct wire_cursor cursor = wire_cursor_of(body, size);
+    struct wire_field field;
+    struct native_drop_report found = {0, 0, 0};
+    int r;
+    while ((r = wire_next(&cursor, &field)) == 0) {
+        if (wire_is(&field, DROP_REPORT_SIGNAL, WIRE_VARINT))
+            found.signal = field.value;
+        else if (wire_is(&field, DROP_REPORT_REASON, WIRE_VARINT))
+            found.reason = field.value;
+        else if (wire_is(&field, DROP_REPORT_COUNT, WIRE_VARINT))
+            found.count = field.value;
+    }
+    if (r < 0)
+        return r;
+    *report = found;
     return 0;
 }
 

@@ -99,4 +99,13 @@ struct native_flush {
 // 0 or -EBADMSG.
 int native_read_flush(const uint8_t *body, size_t size, struct native_flush *flush);
 
+// Numbers as in native.proto; unknown ones as they came.
+struct native_drop_report {
+    uint64_t signal;
+    uint64_t reason;
+    uint64_t count;
+};
+// 0 or -EBADMSG.
+int native_read_drop_report(const uint8_t *body, size_t size, struct native_drop_report *report);
+
 #endif

@@ -50,6 +50,7 @@ struct exporter_book {
     uint64_t syncs;                  // at level node: rounds written through to the device
     uint64_t sync_failures;          // of these, files that could not be
     uint64_t resends_cut;            // entries whose key and headers were too long to be kept
+    uint64_t untold; // a gauge: dropped, and to be told by a gap document of this log
 };
 
 struct receive_book {

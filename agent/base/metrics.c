@@ -163,6 +163,9 @@ static const struct metric_row rows[] = {
      .help = "Dead records that were written to the dead-letter file."},
     {"sluice_exporter_dead_letters_lost_total", EXPORTER(dead_letters_lost),
      .help = "Dead records that were not: none is set, it is full, or it cannot be written."},
+    {"sluice_exporter_untold_records", EXPORTER(untold), .gauge = true,
+     .help =
+         "Dropped records that a gap document of this exporter is to tell of, and has not yet."},
     {"sluice_exporter_cut_resends_total", EXPORTER(resends_cut),
      .help = "Records whose key and headers were too long to be kept for a resend."},
 };

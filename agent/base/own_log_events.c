@@ -122,6 +122,11 @@ const struct own_log_event own_log_events[] = {
      "Level `node`: a segment could not be written through to its device. Its records are not told "
      "to be stored before the sink has them; new ones go to another file."},
     {"spool_recovered", "info", false, "The log grows again."},
+    {"gaps_failed", "warn", true,
+     "The file of dropped records' counts cannot be used; they are kept in memory."},
+    {"gaps_set_aside", "warn", true,
+     "That file cannot be read; it was put aside under another name."},
+    {"gaps_damaged", "warn", true, "Some counts in that file cannot be read; they are not told."},
 };
 
 const size_t own_log_event_count = sizeof own_log_events / sizeof *own_log_events;

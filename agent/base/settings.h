@@ -53,6 +53,7 @@ struct settings {
         uint64_t min_free;
     } spool;
     uint64_t block_for_ns;
+    uint64_t gap_interval_ns; // 0: no gap documents
     uint64_t max_line;
     uint64_t max_message;
     uint64_t join_for_ns; // 0: stack traces are not joined

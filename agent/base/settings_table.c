@@ -89,6 +89,10 @@ const struct setting_row setting_rows[] = {
     {"block_for", AGENT(block_for_ns), .reloadable = true, .type = SETTING_DURATION,
      .fallback = "1s", .max = SECONDS(3600),
      .help = "How long a writer of lines waits for room before records are shed."},
+    {"gap_interval", AGENT(gap_interval_ns), .reloadable = true, .type = SETTING_DURATION,
+     .fallback = "60s", .max = SECONDS(3600),
+     .help = "How often a document may tell of dropped records of one cause (service, level, "
+             "reason); 0s for never, and then they are only counted."},
     {"max_line", AGENT(max_line), .type = SETTING_BYTES, .fallback = "256KiB", .min = KIB(1),
      .max = KIB(512), .help = "Longest line; a longer one is cut and marked."},
     {"join_for", AGENT(join_for_ns), .type = SETTING_DURATION, .fallback = "100ms",

@@ -207,6 +207,27 @@ static enum decode_stop take_flush(struct decoder *decoder, struct native_state 
     return DECODE_MORE;
 }
 
+// What the client itself had to drop never came here: in no book, but somebody will look for it.
+static enum decode_stop take_drop_report(struct decoder *decoder, struct native_state *state,
+                                         struct frame_view body)
+{
+    static const enum signal_kind signals[] = {SIGNAL_COUNT, SIGNAL_LOGS, SIGNAL_SPANS,
+                                               SIGNAL_METRICS};
+    static const enum gap_reason reasons[] = {GAP_CLIENT,           GAP_CLIENT_BUFFER_FULL,
+                                              GAP_CLIENT_TOO_LARGE, GAP_CLIENT_RATE_LIMITED,
+                                              GAP_CLIENT_DEADLINE,  GAP_CLIENT_OUT_OF_MEMORY};
+    struct native_drop_report report;
+    if (native_read_drop_report(body.data, body.size, &report) < 0)
+        return refuse(decoder, state, NATIVE_ERROR_MALFORMED, 0, 0, "a drop report is malformed");
+    bool signal_known = report.signal < sizeof signals / sizeof *signals;
+    bool reason_known = report.reason < sizeof reasons / sizeof *reasons;
+    enrich_client_lost(decoder->config.enrich, signals[signal_known ? report.signal : 0],
+                       reasons[reason_known ? report.reason : 0],
+                       report.count < UINT32_MAX ? report.count : UINT32_MAX,
+                       slice_of(state->resource, state->resource_size));
+    return DECODE_MORE;
+}
+
 // Frames that have no row are read past.
 static const struct {
     enum native_kind kind;
@@ -216,6 +237,7 @@ static const struct {
     {NATIVE_RECORDS, take_records},
     {NATIVE_FLUSH, take_flush},
     {NATIVE_HELLO, take_hello},
+    {NATIVE_DROP_REPORT, take_drop_report},
 };
 
 static enum decode_stop take_frame(struct decoder *decoder, struct native_state *state,

@@ -19,12 +19,13 @@ static void free_targets(struct enrich *enrich)
     }
 }
 
-static const char *exporter_name(const struct books *books, const struct exporter_book *book)
+// EXPORTER_MAX: it is nobody's.
+static unsigned exporter_index(const struct books *books, const struct exporter_book *book)
 {
     for (unsigned i = 0; i < books->exporter_count; i++)
         if (&books->exporters[i].book == book)
-            return books->exporters[i].name;
-    return "";
+            return i;
+    return EXPORTER_MAX;
 }
 
 static size_t document_max(const struct enrich_target *target)
@@ -51,7 +52,9 @@ static int copy_targets(struct enrich *enrich, enum signal_kind signal,
         target->log = targets[i].log;
         stored_marks_add(&enrich->stored, signal, target->log);
         target->book = targets[i].book;
-        target->name = exporter_name(enrich->books, targets[i].book);
+        target->exporter = exporter_index(enrich->books, targets[i].book);
+        target->name =
+            target->exporter < EXPORTER_MAX ? enrich->books->exporters[target->exporter].name : "";
         target->cut = targets[i].cut;
         target->document_max = document_max(&targets[i]);
         enrich->target_count[signal]++;
@@ -121,11 +124,13 @@ int enrich_new(struct enrich **out, const struct enrich_config *config)
         return -ENOMEM;
     enrich->clock = config->clock;
     enrich->books = config->books;
+    enrich->gaps = config->gaps;
     int r = enrich_fill(enrich, config);
     if (r < 0) {
         enrich_free(enrich);
         return r;
     }
+    gap_documents_start(enrich, config->loop, config->gap_interval_ns);
     *out = enrich;
     return 0;
 }
@@ -134,6 +139,7 @@ void enrich_free(struct enrich *enrich)
 {
     if (!enrich)
         return;
+    gap_documents_stop(enrich);
     stored_marks_deinit(&enrich->stored);
     free_targets(enrich);
     ecs_encoder_deinit(&enrich->encoder);
@@ -221,17 +227,32 @@ void enrich_book_routed(struct enrich *enrich, enum signal_kind signal, uint32_t
     enrich->books->door[signal].routed += records;
 }
 
-void enrich_book_rejected(struct enrich *enrich, enum signal_kind signal, enum reject_reason reason,
-                          uint64_t records)
+static void count_lost(struct enrich *enrich, enum signal_kind signal, unsigned exporter,
+                       enum gap_reason reason, const struct loss *loss)
 {
-    enrich->books->door[signal].received += records;
-    enrich->books->door[signal].rejected[reason] += records;
+    struct gap_cause cause = {.reason = reason,
+                              .signal = signal,
+                              .exporter = exporter,
+                              .severity = signal == SIGNAL_LOGS ? loss->severity : 0,
+                              .service = loss->service};
+    gap_count(enrich->gaps, &cause, loss->records, loss->time_ns);
+}
+
+void enrich_book_rejected(struct enrich *enrich, enum signal_kind signal, enum reject_reason reason,
+                          const struct loss *loss)
+{
+    enrich->books->door[signal].received += loss->records;
+    enrich->books->door[signal].rejected[reason] += loss->records;
+    if (reason == REJECT_MALFORMED)
+        count_lost(enrich, signal, GAP_DOOR, GAP_MALFORMED, loss);
+    if (reason == REJECT_TOO_LARGE)
+        count_lost(enrich, signal, GAP_DOOR, GAP_TOO_LARGE, loss);
 }
 
 void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_reason reason,
                    uint64_t records)
 {
-    enrich_book_rejected(enrich, signal, reason, records);
+    enrich_book_rejected(enrich, signal, reason, &(struct loss){.records = records});
     if (reason == REJECT_TOO_LARGE)
         own_log(OWN_WARN, "record_too_large",
                 "%llu %s larger than any segment were refused before they could be read; split "
@@ -263,13 +284,44 @@ void enrich_duplicate(struct enrich *enrich, enum signal_kind signal, uint32_t r
     enrich->books->door[signal].duplicate += records;
 }
 
-void enrich_drop(struct enrich *enrich, enum signal_kind signal, const struct copies *copies,
-                 uint32_t records)
+struct loss enrich_loss_of(const struct enrich *enrich, const struct record *record,
+                           char scratch[FIELD_TEXT_MIN])
 {
-    for (uint32_t set = copies->full; set; set &= set - 1)
-        spool_shed(enrich->targets[signal][__builtin_ctz(set)].log, records);
-    for (uint32_t set = copies->level; set; set &= set - 1)
-        spool_refuse_level(enrich->targets[signal][__builtin_ctz(set)].log, records);
+    const struct field_path service = {.field = ECS_SERVICE_NAME};
+    return (struct loss){
+        .records = 1,
+        .severity = record->severity,
+        .time_ns = record->time_ns,
+        .service = field_path_text(&service, &enrich->encoder, record, scratch, FIELD_TEXT_MIN),
+    };
+}
+
+static void drop_copies(struct enrich *enrich, enum signal_kind signal, uint32_t set,
+                        enum gap_reason reason, const struct loss *loss)
+{
+    for (; set; set &= set - 1) {
+        const struct target *target = &enrich->targets[signal][__builtin_ctz(set)];
+        if (target->exporter < EXPORTER_MAX)
+            count_lost(enrich, signal, target->exporter, reason, loss);
+        if (reason == GAP_LEVEL)
+            spool_refuse_level(target->log, (uint32_t)loss->records);
+        else
+            spool_shed(target->log, (uint32_t)loss->records);
+    }
+}
+
+void enrich_drop(struct enrich *enrich, enum signal_kind signal, const struct copies *copies,
+                 const struct loss *loss)
+{
+    drop_copies(enrich, signal, copies->full, GAP_SHED, loss);
+    drop_copies(enrich, signal, copies->level, GAP_LEVEL, loss);
+}
+
+void enrich_client_lost(struct enrich *enrich, enum signal_kind signal, enum gap_reason reason,
+                        uint64_t records, struct slice resource)
+{
+    struct loss loss = {.records = records, .service = enrich_otlp_service(enrich, resource)};
+    count_lost(enrich, signal, GAP_DOOR, reason, &loss);
 }
 
 void enrich_shed_rest(struct enrich *enrich, enum signal_kind signal, enum urgency urgency)
@@ -280,7 +332,7 @@ void enrich_shed_rest(struct enrich *enrich, enum signal_kind signal, enum urgen
         bool level = log_sheds(log, false) && spool_is_above(log, urgency);
         *(level ? &copies.level : &copies.full) |= 1u << i;
     }
-    enrich_drop(enrich, signal, &copies, 1);
+    enrich_drop(enrich, signal, &copies, &(struct loss){.records = 1});
     enrich_book_routed(enrich, signal, 1);
 }
 

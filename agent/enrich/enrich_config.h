@@ -11,6 +11,8 @@
 struct books;
 struct clock;
 struct exporter_book;
+struct gap_counters;
+struct loop;
 struct setting_map;
 struct spool_log;
 
@@ -45,6 +47,9 @@ struct enrich_config {
     const struct enrich_target *targets[SIGNAL_COUNT]; // copied
     size_t target_count[SIGNAL_COUNT];
     const char *agent_version;
+    struct gap_counters *gaps; // what is dropped here is counted in; NULL: nowhere. Not owned
+    struct loop *loop;         // for documents of what gaps holds; NULL: none are made
+    uint64_t gap_interval_ns;  // as enrich_set_gap_interval
 };
 
 #endif

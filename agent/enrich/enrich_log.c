@@ -136,12 +136,13 @@ static bool may_cut(const struct enrich *enrich)
 int enrich_log(struct enrich *enrich, struct record *record)
 {
     if (enrich->target_count[SIGNAL_LOGS] == 0) {
-        enrich_book_rejected(enrich, SIGNAL_LOGS, REJECT_UNROUTED, 1);
+        enrich_book_rejected(enrich, SIGNAL_LOGS, REJECT_UNROUTED, &(struct loss){.records = 1});
         return ENRICH_REJECTED;
     }
     uint64_t now = clock_realtime(enrich->clock);
     if (!record->time_ns)
         record->time_ns = now;
+    char scratch[FIELD_TEXT_MIN];
     struct log_way way = {.enrich = enrich, .record = record};
     way.id = enrich_next_id(enrich, record->stream, record->sequence, record->has_sequence, 1);
     find_spared(&way);
@@ -156,11 +157,15 @@ int enrich_log(struct enrich *enrich, struct record *record)
         enrich_cut(&way);
     if (way.cut && !way.appended && !way.damaged) { // what cannot be shortened either
         enrich_tell_too_large(&way);
-        enrich_book_rejected(enrich, SIGNAL_LOGS, REJECT_TOO_LARGE, 1);
+        struct loss loss = enrich_loss_of(enrich, record, scratch);
+        enrich_book_rejected(enrich, SIGNAL_LOGS, REJECT_TOO_LARGE, &loss);
         return ENRICH_REJECTED;
     }
     way.dropped.full |= way.cut;
-    enrich_drop(enrich, SIGNAL_LOGS, &way.dropped, 1);
+    if (way.dropped.full | way.dropped.level) {
+        struct loss loss = enrich_loss_of(enrich, record, scratch);
+        enrich_drop(enrich, SIGNAL_LOGS, &way.dropped, &loss);
+    }
     enrich_book_routed(enrich, SIGNAL_LOGS, 1);
     if (way.appended || way.here) // who has it already is not full
         return 0;

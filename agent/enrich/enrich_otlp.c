@@ -89,8 +89,7 @@ static void write_fragment(const struct enrich *enrich, const struct otlp_run *r
     (void)end;
 }
 
-// The text of the resource's attribute service.name, else the agent's own.
-static struct slice service_of(const struct enrich *enrich, struct slice resource)
+struct slice enrich_otlp_service(const struct enrich *enrich, struct slice resource)
 {
     struct wire_cursor cursor = wire_cursor_of(resource.data, resource.size);
     struct wire_field field, member, any;
@@ -117,7 +116,7 @@ static struct slice service_of(const struct enrich *enrich, struct slice resourc
 static void tell_too_large(const struct enrich *enrich, const struct otlp_run *run, size_t size)
 {
     char service[129];
-    struct slice name = service_of(enrich, run->resource);
+    struct slice name = enrich_otlp_service(enrich, run->resource);
     snprintf(service, sizeof service, "%.*s", name.size < 128 ? (int)name.size : 128,
              name.size ? name.data : "");
     const struct log_field fields[] = {
@@ -143,14 +142,16 @@ static bool run_is_here(const struct otlp_run *run, const struct spool_log *log)
 int enrich_otlp(struct enrich *enrich, const struct otlp_run *run)
 {
     size_t count = enrich->target_count[run->signal];
+    struct loss loss = {.records = run->records, .time_ns = run->time_ns};
     if (count == 0) {
-        enrich_book_rejected(enrich, run->signal, REJECT_UNROUTED, run->records);
+        enrich_book_rejected(enrich, run->signal, REJECT_UNROUTED, &loss);
         return ENRICH_REJECTED;
     }
     struct fragment fragment = measure(enrich, run);
     if (fragment.size > enrich->payload_max[run->signal]) {
         tell_too_large(enrich, run, fragment.size);
-        enrich_book_rejected(enrich, run->signal, REJECT_TOO_LARGE, run->records);
+        loss.service = enrich_otlp_service(enrich, run->resource);
+        enrich_book_rejected(enrich, run->signal, REJECT_TOO_LARGE, &loss);
         return ENRICH_REJECTED;
     }
     struct record_id id =
@@ -193,7 +194,9 @@ int enrich_otlp(struct enrich *enrich, const struct otlp_run *run)
         enrich_duplicate(enrich, run->signal, run->records);
         return 0;
     }
-    enrich_drop(enrich, run->signal, &dropped, run->records);
+    if (dropped.full | dropped.level)
+        loss.service = enrich_otlp_service(enrich, run->resource);
+    enrich_drop(enrich, run->signal, &dropped, &loss);
     enrich_book_routed(enrich, run->signal, run->records);
     if (appended || here)
         return 0;

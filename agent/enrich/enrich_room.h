@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "enrich/ecs_encode.h"
 #include "enrich/enrich.h"
+#include "enrich/gap_documents.h"
 #include "enrich/resend.h"
 #include "enrich/resource.h"
 #include "enrich/stored_marks.h"
@@ -14,7 +15,8 @@
 
 struct target {
     struct spool_log *log;
-    const char *name; // of its exporter, for the own log
+    const char *name;  // of its exporter, for the own log
+    unsigned exporter; // its index in the books; EXPORTER_MAX: it has none
     struct exporter_book *book;
     struct resend_plan resend;
     bool cut;            // shorten what is too large
@@ -34,6 +36,8 @@ struct enrich {
     struct agent_resource resource;
     struct ecs_encoder encoder;
     struct stored_marks stored;
+    struct gap_counters *gaps; // NULL: none
+    struct gap_documents gap_documents;
     bool *present; // one for each attribute of resource: scratch of enrich_otlp
     void (*tap)(void *ctx, enum signal_kind signal, struct slice payload); // NULL: nobody watches
     void *tap_ctx;
@@ -49,9 +53,17 @@ struct record_id enrich_next_id(struct enrich *enrich, const uint8_t stream[8], 
                                 bool has_sequence, uint32_t records);
 // Books a run that has a place in every target (or was shed there).
 void enrich_book_routed(struct enrich *enrich, enum signal_kind signal, uint32_t records);
+// Whose records are lost, as far as is known: zeros where it is not.
+struct loss {
+    uint64_t records;
+    uint8_t severity;
+    uint64_t time_ns;
+    struct slice service;
+};
 // Books a run that is refused, without a word in the own log.
+// What the door refuses and nobody sends again is counted for the gap documents too.
 void enrich_book_rejected(struct enrich *enrich, enum signal_kind signal, enum reject_reason reason,
-                          uint64_t records);
+                          const struct loss *loss);
 // Copies that are not kept, a bit for each target: it was full; or it keeps its room for others.
 struct copies {
     uint32_t full;
@@ -59,9 +71,15 @@ struct copies {
 };
 // Counts them as dropped.
 void enrich_drop(struct enrich *enrich, enum signal_kind signal, const struct copies *copies,
-                 uint32_t records);
+                 const struct loss *loss);
 // Whether the log does not refuse it by level. sheds: the door would.
 bool enrich_keeps(struct spool_log *log, enum urgency urgency, bool sheds);
+// Of a log record, which is prepared. scratch: what the service's name may need.
+struct loss enrich_loss_of(const struct enrich *enrich, const struct record *record,
+                           char scratch[FIELD_TEXT_MIN]);
+
+// The text of a Resource message's attribute service.name, else the agent's own; may be empty.
+struct slice enrich_otlp_service(const struct enrich *enrich, struct slice resource);
 
 // A document's way into the logs (enrich_log.c, enrich_cut.c).
 struct log_way {

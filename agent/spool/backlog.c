@@ -35,6 +35,7 @@ static void set_aside(struct spool_log *log, uint32_t number, int condition)
                 log->name, number);
         return;
     }
+    log_lost_unread(log, GAP_SET_ASIDE, 1);
     own_log(OWN_WARN, "segment_set_aside",
             "%s: segment %08u cannot be read: %s; it is kept as %08u.damaged", log->name, number,
             condition_text(condition), number);
@@ -172,6 +173,7 @@ static void load(struct spool_log *log, const struct backlog_segment *item, size
     }
     log->book->damaged += findings.damaged;
     log->book->damaged_records += findings.lost_records;
+    log_lost_unread(log, GAP_UNREADABLE, findings.lost_records);
     log->book->recovered += findings.records;
     log->book->held += findings.records;
     log->pending += findings.pending;

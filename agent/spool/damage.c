@@ -36,6 +36,7 @@ static void book_dropped(struct spool_log *log, uint32_t records)
     assert(log->book->held >= records);
     log->book->held -= records;
     log->book->dropped[DROP_DAMAGED] += records;
+    log_lost_unread(log, GAP_DAMAGED, records); // whose they were stood on the page
 }
 
 static void examine(struct spool_log *log, struct segment *segment)

@@ -154,11 +154,14 @@ static void verdict_final(struct spool_log *log, struct segment *segment, uint32
         assert(verdict->refused <= records);
         book->delivered += records - verdict->refused;
         book->dropped[DROP_REFUSED] += verdict->refused;
+        if (verdict->refused)
+            log_lost(log, segment, slot, GAP_REFUSED, verdict->refused);
         segment_mark(segment, slot, SEGMENT_DELIVERED, records);
     } else {
         assert(verdict->kind == VERDICT_DEAD);
         book->dead += records;
         struct parcel parcel;
+        log_lost(log, segment, slot, GAP_DEAD, records);
         if (segment_parcel(segment, slot, &parcel))
             dead_letters_take(log->dead_letters, book, log->name, &parcel, verdict->reason);
         segment_mark(segment, slot, SEGMENT_DEAD, records);

@@ -235,7 +235,7 @@ static void entry_store(struct segment *segment, uint32_t slot, uint32_t size,
                         const struct spool_entry *entry)
 {
     uint8_t *at = entry_at(segment, slot);
-    uint8_t flags = 0;
+    uint8_t flags = entry->generated ? SEGMENT_FLAG_GENERATED : 0;
     struct spool_resend resend = resend_cut(&entry->resend, &flags);
     uint32_t resend_offset = resend_store(segment, &resend);
     put_u32le(at + ENTRY_CRC, slot); // the CRC takes the slot in its own place, no verdict
@@ -320,6 +320,12 @@ uint32_t segment_records(const struct segment *segment, uint32_t slot)
 {
     assert(slot < segment->entries);
     return get_u32le(entry_at(segment, slot) + ENTRY_RECORDS);
+}
+
+bool segment_is_generated(const struct segment *segment, uint32_t slot)
+{
+    assert(slot < segment->entries);
+    return entry_at(segment, slot)[ENTRY_FLAGS] & SEGMENT_FLAG_GENERATED;
 }
 
 uint32_t segment_first_pending(struct segment *segment)

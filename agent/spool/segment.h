@@ -1,7 +1,7 @@
 // One segment being written: its memory, its index and its payloads, and which entries still wait.
 //
-// The format is segment_format.h; docs/SPOOL.md explains it. Reading a segment that somebody else
-// wrote is segment_image.h. Loop thread only.
+// The format: segment_format.h, docs/SPOOL.md. Reading what others wrote: segment_image.h. Loop
+// only.
 #ifndef SLUICE_SPOOL_SEGMENT_H
 #define SLUICE_SPOOL_SEGMENT_H
 
@@ -97,10 +97,10 @@ uint8_t *segment_tail(struct segment *segment);
 // Makes size bytes at the tail an entry, pending and waiting. Returns its slot. size ≤ room, > 0.
 uint32_t segment_append(struct segment *segment, uint32_t size, const struct spool_entry *entry);
 
-// Fills in a parcel from an entry, all of it views into the segment. False: the entry points out of
-// the segment, so its bytes are not what was stored.
+// A parcel from an entry, views into the segment. False: the entry points out of it: lost bytes.
 bool segment_parcel(const struct segment *segment, uint32_t slot, struct parcel *parcel);
 uint32_t segment_records(const struct segment *segment, uint32_t slot); // as the mapping has it
+bool segment_is_generated(const struct segment *segment, uint32_t slot);
 // The first slot without a verdict. There must be one.
 uint32_t segment_first_pending(struct segment *segment);
 // A final verdict for a pending entry that is not waiting, of so many records.

@@ -68,6 +68,7 @@ enum {
 #define SEGMENT_DEAD_OLDEST 'X'
 
 #define SEGMENT_FLAG_RESEND_CUT 1u // topic, key and headers were too long: not all were kept
+#define SEGMENT_FLAG_GENERATED 2u  // the agent's own document, of dropped records
 
 // A resend blob: lengths, then topic, key and headers back to back.
 enum {

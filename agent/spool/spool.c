@@ -83,6 +83,8 @@ int spool_log_new(struct spool_log **out, const struct spool_config *config)
     log->exporter = config->exporter;
     log->book = config->book;
     log->dead_letters = config->dead_letters;
+    log->gaps = config->gaps;
+    log->gap_exporter = config->gap_exporter;
     snprintf(log->name, sizeof log->name, "%s", config->name ? config->name : "");
     log->segment_size = size;
     log->payload_max = segment_payload_max(size);
@@ -261,7 +263,7 @@ int spool_commit(struct spool_log *log, size_t size, const struct spool_entry *e
     log->record += entry->records;
     log->pending++;
     log->waiting++;
-    log->book->routed += entry->records;
+    *(entry->generated ? &log->book->generated : &log->book->routed) += entry->records;
     log->book->held += entry->records;
     if (active->entries == 1)
         log_gauge(log);

@@ -42,6 +42,7 @@ struct spool_entry {
     uint8_t severity;         // OTel number; 0 unknown
     uint8_t signal;           // enum signal_kind
     bool sequenced;           // a client's stream gave the id, and source_position is its sequence
+    bool generated;           // a gap document: counts as generated, and when lost makes no other
     struct spool_resend resend;
 };
 

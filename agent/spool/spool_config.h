@@ -11,6 +11,7 @@
 struct clock;
 struct dead_letters;
 struct exporter;
+struct gap_counters;
 struct loop;
 struct sync_thread;
 
@@ -43,6 +44,8 @@ struct spool_config {
     struct sync_thread *sync;          // level `node` only, where it must be there; not owned
     struct dead_letters *dead_letters; // where what is dead is kept; NULL: nowhere
     struct exporter_book *book; // routed, dropped{shed}, delivered, dead, held … are kept here
+    struct gap_counters *gaps;  // told what is lost after it was kept; NULL: nobody. Not owned
+    unsigned gap_exporter;      // the exporter's index there
 };
 
 #endif

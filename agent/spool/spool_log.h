@@ -7,6 +7,7 @@
 #include "deliver/exporter.h"
 #include "spool/backlog.h"
 #include "spool/catch_up.h"
+#include "spool/gap_counters.h"
 #include "spool/log_settled.h"
 #include "spool/log_sync.h"
 #include "spool/segment.h"
@@ -36,6 +37,8 @@ struct spool_log {
     struct exporter *exporter;
     struct exporter_book *book;
     struct dead_letters *dead_letters; // NULL: none
+    struct gap_counters *gaps;         // NULL: none
+    unsigned gap_exporter;
     char name[EXPORTER_NAME_MAX];
 
     struct store *store;
@@ -103,6 +106,11 @@ void log_trim(struct spool_log *log);
 // streams.c
 int log_streams_open(struct spool_log *log); // behind backlog_open; 0 or -ENOMEM
 void log_streams_note(struct spool_log *log, const struct spool_entry *entry); // was committed
+
+// log_gaps.c: records of an entry, or of an earlier run (no segment), are lost; for gap_counters.
+void log_lost(struct spool_log *log, const struct segment *segment, uint32_t slot,
+              enum gap_reason reason, uint64_t records);
+void log_lost_unread(struct spool_log *log, enum gap_reason reason, uint64_t records);
 
 // pump.c
 void pump_init(struct spool_log *log);

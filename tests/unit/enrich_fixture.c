@@ -60,6 +60,8 @@ struct sink *house_add(struct house *house, const char *name, size_t segment, ui
                                   .loop = house->loop,
                                   .clock = &house->clock,
                                   .exporter = &sink->exporter,
+                                  .gaps = house->gaps,
+                                  .gap_exporter = house->count - 1,
                                   .book = sink->book};
     assert_int_equal(spool_log_new(&sink->log, &config), 0);
     return sink;
@@ -81,11 +83,13 @@ void house_open(struct house *house, const struct resource_attribute *attributes
     size_t counts[2] = {0};
     for (unsigned i = 0; i < house->count; i++) {
         if (logs >> i & 1)
-            targets[0][counts[0]++] = (struct enrich_target){
-                .log = house->sinks[i].log, .form = WIRE_ECS_JSON, .key_field = slice_from(key)};
+            targets[0][counts[0]++] = (struct enrich_target){.log = house->sinks[i].log,
+                                                             .form = WIRE_ECS_JSON,
+                                                             .key_field = slice_from(key),
+                                                             .book = house->sinks[i].book};
         if (otlp >> i & 1)
-            targets[1][counts[1]++] =
-                (struct enrich_target){.log = house->sinks[i].log, .form = WIRE_OTLP};
+            targets[1][counts[1]++] = (struct enrich_target){
+                .log = house->sinks[i].log, .form = WIRE_OTLP, .book = house->sinks[i].book};
     }
     struct enrich_config config = {
         .clock = &house->clock,
@@ -95,6 +99,9 @@ void house_open(struct house *house, const struct resource_attribute *attributes
         .targets = {targets[0], targets[1], targets[1]},
         .target_count = {counts[0], counts[1], counts[1]},
         .agent_version = "0.1.0",
+        .gaps = house->gaps,
+        .loop = house->gaps ? house->loop : NULL,
+        .gap_interval_ns = house->gap_interval_ns,
     };
     assert_int_equal(enrich_new(&house->enrich, &config), 0);
 }
@@ -115,6 +122,9 @@ void house_open_targets(struct house *house, const struct resource_attribute *at
         .targets[SIGNAL_LOGS] = targets,
         .target_count[SIGNAL_LOGS] = target_count,
         .agent_version = "0.1.0",
+        .gaps = house->gaps,
+        .loop = house->gaps ? house->loop : NULL,
+        .gap_interval_ns = house->gap_interval_ns,
     };
     assert_int_equal(enrich_new(&house->enrich, &config), 0);
 }
@@ -156,6 +166,7 @@ void house_free(struct house *house)
         }
         free(sink->items);
     }
+    gap_counters_free(house->gaps);
     loop_free(house->loop);
     free(house);
 }

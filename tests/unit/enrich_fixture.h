@@ -46,6 +46,8 @@ struct house {
     struct books books;
     struct sink sinks[SINKS_MAX];
     unsigned count;
+    struct gap_counters *gaps; // set before the first house_add; NULL: none
+    uint64_t gap_interval_ns;
     struct enrich *enrich;
 };
 

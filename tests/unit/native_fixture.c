@@ -45,6 +45,16 @@ void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_r
     behind.reject_count += records;
 }
 
+void enrich_client_lost(struct enrich *enrich, enum signal_kind signal, enum gap_reason reason,
+                        uint64_t records, struct slice resource)
+{
+    (void)enrich;
+    assert_true(resource.size == 0 || resource.data);
+    behind.lost_signal = signal;
+    behind.lost_reason = reason;
+    behind.lost += records;
+}
+
 void enrich_duplicate(struct enrich *enrich, enum signal_kind signal, uint32_t records)
 {
     (void)enrich;

@@ -33,6 +33,9 @@ struct behind {
     uint64_t reject_count; // booked by decode itself
     enum signal_kind reject_signal;
     uint64_t duplicates;
+    enum signal_kind lost_signal; // of what the client says it lost itself
+    enum gap_reason lost_reason;
+    uint64_t lost;
     uint64_t mark, stored; // level node: the mark of what comes, and up to which it is stored
     uint64_t delivered_mark, delivered; // likewise, for the sinks' verdicts
     bool backlog;                       // of an earlier agent: something is left

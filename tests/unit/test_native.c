@@ -267,9 +267,42 @@ static void writers_write_nothing_that_does_not_fit(void **unused)
     assert_int_equal(native_write_error(out, sizeof out, &error), 17);
 }
 
+static void put_drop_report(Sluice__Native__DropReport__Signal signal,
+                            Sluice__Native__DropReport__Reason reason, uint64_t count)
+{
+    Sluice__Native__DropReport report = SLUICE__NATIVE__DROP_REPORT__INIT;
+    report.signal = signal;
+    report.reason = reason;
+    report.count = count;
+    put_packed(SLUICE__NATIVE__FRAME__BODY_DROP_REPORT, &report);
+}
+
+static void what_the_client_lost_is_handed_on(void **unused)
+{
+    (void)unused;
+    put_greeting();
+    put_drop_report(SLUICE__NATIVE__DROP_REPORT__SIGNAL__SIGNAL_SPANS,
+                    SLUICE__NATIVE__DROP_REPORT__REASON__REASON_DEADLINE, 7);
+    assert_int_equal(offer(), DECODE_MORE);
+    assert_int_equal(behind.lost, 7);
+    assert_int_equal(behind.lost_signal, SIGNAL_SPANS);
+    assert_int_equal(behind.lost_reason, GAP_CLIENT_DEADLINE);
+    // What is not known here is not refused, and nobody's claim is without bound.
+    put_drop_report((Sluice__Native__DropReport__Signal)9, (Sluice__Native__DropReport__Reason)99,
+                    UINT64_MAX);
+    assert_int_equal(offer(), DECODE_MORE);
+    assert_int_equal(behind.lost, 7 + (uint64_t)UINT32_MAX);
+    assert_int_equal(behind.lost_signal, SIGNAL_COUNT);
+    assert_int_equal(behind.lost_reason, GAP_CLIENT);
+    const uint8_t broken[] = {0x2a, 2, 0x18, 0x80}; // a count that does not end
+    put_frame(broken, sizeof broken);
+    assert_int_equal(offer(), DECODE_CLOSE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(what_the_client_lost_is_handed_on),
         CASE(a_hello_is_welcomed),
         CASE(runs_are_handed_on_with_stream_and_sequence),
         CASE(the_hellos_resource_serves_its_runs),

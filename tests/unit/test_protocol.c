@@ -63,6 +63,17 @@ void enrich_reject(struct enrich *enrich, enum signal_kind signal, enum reject_r
     fail();
 }
 
+void enrich_client_lost(struct enrich *enrich, enum signal_kind signal, enum gap_reason reason,
+                        uint64_t records, struct slice resource)
+{
+    (void)enrich;
+    (void)signal;
+    (void)reason;
+    (void)records;
+    (void)resource;
+    fail();
+}
+
 void enrich_duplicate(struct enrich *enrich, enum signal_kind signal, uint32_t records)
 {
     (void)enrich;
