@@ -6,7 +6,7 @@
 #include "base/own_log.h"
 #include "base/settings.h"
 #include "base/standard_streams.h"
-#include "enrich/enrich.h"
+#include "enrich/enrich_gaps.h"
 #include "receive/receive.h"
 #include "spool/spool.h"
 

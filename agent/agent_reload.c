@@ -6,7 +6,7 @@
 #include "base/settings.h"
 #include "base/settings_load.h"
 #include "base/settings_reload.h"
-#include "enrich/enrich.h"
+#include "enrich/enrich_gaps.h"
 #include "receive/receive.h"
 
 #include <string.h>

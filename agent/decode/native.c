@@ -7,6 +7,7 @@
 #include "decode/decoder.h"
 #include "decode/native_receipts.h"
 #include "decode/otlp.h"
+#include "enrich/enrich_gaps.h"
 #include "enrich/enrich_stored.h"
 #include "proto/native_write.h"
 

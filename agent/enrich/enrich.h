@@ -9,7 +9,6 @@
 #include "base/slice.h"
 #include "base/urgency.h"
 #include "enrich/enrich_config.h"
-#include "spool/gap_counters.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -78,15 +77,6 @@ int enrich_log(struct enrich *enrich, struct record *record);
 // Books a record that need not be decoded any more, after ENRICH_SHED: received, routed, and every
 // log's copy dropped, for its level where that alone is reason enough.
 void enrich_shed_rest(struct enrich *enrich, enum signal_kind signal, enum urgency urgency);
-
-// Records that a client says it could not keep: in no book, for they never came. resource: bytes of
-// the client's Resource message; may be empty.
-void enrich_client_lost(struct enrich *enrich, enum signal_kind signal, enum gap_reason reason,
-                        uint64_t records, struct slice resource);
-// At most one gap document a cause in that time; 0: none, and nothing is counted for them.
-void enrich_set_gap_interval(struct enrich *enrich, uint64_t interval_ns);
-// Tells of every drop that there is room to tell of, however short ago: the agent ends.
-void enrich_tell_gaps(struct enrich *enrich);
 
 // One resource's run of spans or metrics as it came: the fields of a ResourceSpans/ResourceMetrics
 // message.

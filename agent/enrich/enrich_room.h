@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "enrich/ecs_encode.h"
 #include "enrich/enrich.h"
+#include "enrich/enrich_gaps.h"
 #include "enrich/gap_documents.h"
 #include "enrich/resend.h"
 #include "enrich/resource.h"

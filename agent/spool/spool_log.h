@@ -106,7 +106,6 @@ void log_trim(struct spool_log *log);
 // streams.c
 int log_streams_open(struct spool_log *log); // behind backlog_open; 0 or -ENOMEM
 void log_streams_note(struct spool_log *log, const struct spool_entry *entry); // was committed
-
 // log_gaps.c: records of an entry, or of an earlier run (no segment), are lost; for gap_counters.
 void log_lost(struct spool_log *log, const struct segment *segment, uint32_t slot,
               enum gap_reason reason, uint64_t records);

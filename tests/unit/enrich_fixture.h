@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "deliver/exporter.h"
 #include "enrich/enrich.h"
+#include "enrich/enrich_gaps.h"
 #include "enrich/record.h"
 #include "spool/spool.h"
 

@@ -138,7 +138,8 @@ static void what_the_document_says(void **state)
     yajl_val document = document_parse(item->payload);
     document_has_text(document, "message",
                       "1,204 debug records of checkout were lost between 2026-11-22 19:16:40 and "
-                      "19:17:40 UTC: the log of exporter kafka was full (shed)");
+                      "19:17:40 UTC: the log of exporter kafka was kept for "
+                      "more severe ones (level)");
     document_has_text(document, "event.kind", "pipeline_error");
     document_has_text(document, "event.action", "gap");
     document_has_text(document, "event.start", "2026-11-22T19:16:40.173456789Z");
@@ -147,7 +148,7 @@ static void what_the_document_says(void **state)
     document_has_text(document, "log.level", "warn");
     document_has_text(document, "service.name", "checkout");
     document_has_text(document, "data_stream.dataset", "checkout");
-    document_has_text(document, "labels.gap_reason", "shed");
+    document_has_text(document, "labels.gap_reason", "level");
     document_has_text(document, "labels.gap_exporter", "kafka");
     document_has_text(document, "labels.gap_level", "debug");
     document_has_text(document, "labels.gap_signal", "logs");

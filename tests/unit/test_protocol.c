@@ -2,6 +2,7 @@
 #include "decode/decode_native.h"
 #include "decode/decoder.h"
 #include "decode/otlp.h"
+#include "enrich/enrich_gaps.h"
 #include "proto/native.pb-c.h"
 
 #include <setjmp.h>
