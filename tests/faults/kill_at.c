@@ -7,6 +7,7 @@
 // memory where none is given), runs to the mark and from there to the place of its death. What it
 // had been told stands in shared memory. A round is every place of every scenario; further rounds
 // write other records.
+#include "gap_writer.h"
 #include "spool_check.h"
 #include "spool_writer.h"
 #include "tracee.h"
@@ -34,8 +35,9 @@ struct scenario {
     const char *name;
     void (*prepare)(struct writer *writer);
     void (*act)(struct writer *writer);
-    bool instructions; // or system calls
-    uint32_t damaged;  // files that are no segments, made by prepare
+    bool instructions;                      // or system calls
+    uint32_t damaged;                       // files that are no segments, made by prepare
+    void (*judge)(const struct scenario *); // NULL: spool_check
 };
 
 static char folder[PATH_MAX_OURS];
@@ -214,19 +216,37 @@ static void node_answered(struct writer *writer)
     answer_upto(writer, LEDGER_MAX);
 }
 
+static void gaps_prepare(struct writer *writer)
+{
+    gap_writer_prepare(writer->ledger, writer->folder);
+}
+
+static void gaps_act(struct writer *writer)
+{
+    (void)writer;
+    gap_writer_act();
+}
+
+static void gaps_judge(const struct scenario *scenario)
+{
+    (void)scenario;
+    gap_writer_check(ledger, folder);
+}
+
 static const struct scenario scenarios[] = {
-    {"append", three, append_one, true, 0},
-    {"append-recycled", three_recycled, append_one, true, 0},
-    {"recycle-active", three_last_open, answer_third, true, 0},
-    {"recycle-closed", closed_last_open, answer_sixth, true, 0},
-    {"reuse", one_free, append_one, true, 0},
-    {"open", fresh_folder, open_and_append, false, 0},
-    {"grow", open_process, grow_and_shrink, false, 0},
-    {"sync", node_some, append_and_sync, false, 0},
-    {"recover", earlier_run, recover, false, 0},
-    {"set-aside", earlier_run_and_rubbish, recover, false, 2},
-    {"end", node_busy, writer_close, false, 0},
-    {"end-empty", node_answered, writer_close, false, 0},
+    {"append", three, append_one, true, 0, NULL},
+    {"append-recycled", three_recycled, append_one, true, 0, NULL},
+    {"recycle-active", three_last_open, answer_third, true, 0, NULL},
+    {"recycle-closed", closed_last_open, answer_sixth, true, 0, NULL},
+    {"reuse", one_free, append_one, true, 0, NULL},
+    {"gaps", gaps_prepare, gaps_act, true, 0, gaps_judge},
+    {"open", fresh_folder, open_and_append, false, 0, NULL},
+    {"grow", open_process, grow_and_shrink, false, 0, NULL},
+    {"sync", node_some, append_and_sync, false, 0, NULL},
+    {"recover", earlier_run, recover, false, 0, NULL},
+    {"set-aside", earlier_run_and_rubbish, recover, false, 2, NULL},
+    {"end", node_busy, writer_close, false, 0, NULL},
+    {"end-empty", node_answered, writer_close, false, 0, NULL},
 };
 #define SCENARIOS (sizeof scenarios / sizeof scenarios[0])
 
@@ -262,7 +282,10 @@ static bool judged_good(const struct scenario *scenario)
     if (pid == 0) {
         if (scenario->damaged > 0)
             own_log_threshold(OWN_ERROR);
-        spool_check(folder, ledger, scenario->damaged);
+        if (scenario->judge)
+            scenario->judge(scenario);
+        else
+            spool_check(folder, ledger, scenario->damaged);
         _exit(0);
     }
     return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
