@@ -202,8 +202,8 @@ def run(options, name, schedule, kafka, brokers):
     topic = re.sub(r"\W+", "-", f"{name}-{schedule}")
     topics.create(brokers, topic)
     folder = tempfile.mkdtemp(prefix="sluice-peer-")
+    subject = Subject(options, peer, folder, brokers, topic)
     try:
-        subject = Subject(options, peer, folder, brokers, topic)
         writer = OtlpWriters(subject.path, options.lines) if peer.otlp else LineWriter(subject.connect, options.lines)
         begin = time.monotonic()
         writer.start()
@@ -213,8 +213,8 @@ def run(options, name, schedule, kafka, brokers):
         settle(brokers, topic)
         sent, lost, twice = judge(brokers, topic, writer.expected())
         print(f"| {name} | {schedule} | {sent:,} | {lost:,} | {twice:,} | {took:.0f} s |", flush=True)
-        subject.stop()
     finally:
+        subject.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

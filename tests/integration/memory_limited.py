@@ -94,7 +94,12 @@ class Run:
         except NoGroup as why:
             print(f"NO MEMORY CGROUP ({why}): resident memory is sampled instead", file=sys.stderr)
             self.group, binary, told = None, options.agent, "max_memory: 16MiB"
-        self.agent = Agent(binary, folder, settings(brokers, folder, durability, told))
+        try:
+            self.agent = Agent(binary, folder, settings(brokers, folder, durability, told))
+        except RuntimeError:
+            if self.group:
+                self.group.remove()
+            raise
         self.sampler = Sampler(self.agent.process.pid)
         self.sampler.start()
 
