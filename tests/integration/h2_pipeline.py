@@ -91,7 +91,7 @@ NEVER, MAY, MUST = range(3)
 # name: the peer, and that.
 CASES = {
     "GOAWAY every 300 ms": (lambda: Collector([], goaway_seconds=0.3), MAY),
-    "GOAWAY, not processed": (lambda: Collector([("goaway", NEVER), ("ok",)] * 8), MAY),
+    "GOAWAY, not processed": (lambda: Collector([("goaway", False), ("ok",)] * 8), MAY),
     "each code, Trailers-Only": (lambda: Collector(each_code()), NEVER),
     "never answers": (lambda: Collector([("silent",), ("ok",)] * 3), NEVER),
     "answers after the deadline": (lambda: Collector([("late",), ("ok",)] * 3), MUST),
