@@ -50,6 +50,7 @@ struct line_state {
     bool skipping;    // inside a line that was cut: drop bytes to its end
     uint8_t gives_up; // records of a lower enum urgency are shed instead of waiting
     uint8_t asking;   // the urgency of the one that was blocked
+    uint64_t records; // that began so far: event.sequence of the last
     bool cut_now;     // cut the line that has no end yet, marked: nobody can keep it (likewise)
     struct line_join *join; // a record that may go on in the next line; NULL: none
 };

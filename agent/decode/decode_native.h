@@ -36,6 +36,7 @@ struct native_state {
     bool greeted;              // so has the hello
     bool has_stream;           // else the agent gives the ids
     uint8_t stream[8];         // the client's
+    uint64_t unnumbered;       // records of runs without sequences
     uint64_t received;         // highest sequence taken of it on this connection
     uint64_t reached;          // up to here every run has reached its level
     uint64_t receipted;        // highest that a Receipt was written for

@@ -30,9 +30,11 @@ struct otlp_result {
 #define DECODE_FULL 4       // a log filled up on the way: decoder_wait, then step again
 
 // Begins with a whole ExportTraceServiceRequest, ExportLogsServiceRequest or
-// ExportMetricsServiceRequest, which must stay until the end. 0 or -ENOMEM; the caller frees *out.
+// ExportMetricsServiceRequest, which must stay until the end. sent: how many log records its
+// connection has brought before, which must stay as well and is moved once the request is taken:
+// they are numbered (event.sequence); NULL: they are not. 0 or -ENOMEM; the caller frees *out.
 int decode_otlp_begin(struct decoder *decoder, enum signal_kind signal, struct slice message,
-                      struct otlp_progress **out);
+                      uint64_t *sent, struct otlp_progress **out);
 // One turn's work: about a thousand records or 256 KiB. last: all that is left at once, for an
 // agent that ends; what has no room is then shed. Everything is in the books, and *result set,
 // after 0, DECODE_MALFORMED and DECODE_OVERLOADED; after DECODE_AGAIN and DECODE_FULL (never where

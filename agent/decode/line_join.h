@@ -11,9 +11,10 @@
 struct open_record {
     struct slice text; // its lines, '\n' between them
     struct stack_trace trace;
-    uint32_t lines;  // not blank; 0: there is no record
-    uint32_t blanks; // blank lines since the last
-    bool rest;       // of a record that was too long: its state is not that of its first line
+    uint32_t lines;    // not blank; 0: there is no record
+    uint32_t blanks;   // blank lines since the last
+    uint64_t sequence; // among the connection's records, by its first line
+    bool rest;         // of a record that was too long: its state is not that of its first line
 };
 
 // The copy. Its lines are in the books as pending.

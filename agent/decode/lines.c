@@ -119,6 +119,16 @@ static bool hand_over(struct decoder *decoder, struct line_state *state, size_t 
     return true;
 }
 
+// A record of one line takes the connection's next number, unless it is blocked.
+static bool hand_over_alone(struct walk *walk, size_t size, bool filled, bool room)
+{
+    walk->decoder->record.sequence = walk->state->records + 1;
+    if (!hand_over(walk->decoder, walk->state, size, filled, room))
+        return false;
+    walk->state->records++;
+    return true;
+}
+
 static struct open_record *open_record(struct walk *walk)
 {
     if (walk->view.lines)
@@ -140,6 +150,7 @@ static bool close_record(struct walk *walk)
     decoder_next_record(decoder);
     if (join)
         decoder->record.time_ns = join->since_ns;
+    decoder->record.sequence = record->sequence;
     bool filled = plain_record(decoder, record->text, &record->trace);
     if (!hand_over(decoder, walk->state, size, filled, room))
         return false;
@@ -208,7 +219,8 @@ static bool take_plain(struct walk *walk, struct slice line)
         if (!close_record(walk))
             return false;
     }
-    walk->view = (struct open_record){.text = line, .lines = 1, .rest = rest};
+    walk->view = (struct open_record){
+        .text = line, .lines = 1, .rest = rest, .sequence = ++walk->state->records};
     if (rest) {
         walk->view.trace = trace;
         walk->view.trace.start = 0;
@@ -242,7 +254,7 @@ static enum taken take_json(struct walk *walk, struct slice line, bool truncated
         return TAKEN_NOT;
     decoder->record.truncated = truncated;
     bool filled = map_end(&decoder->mapper);
-    return hand_over(decoder, walk->state, line.size, filled, room) ? TAKEN : TAKEN_BLOCKED;
+    return hand_over_alone(walk, line.size, filled, room) ? TAKEN : TAKEN_BLOCKED;
 }
 
 // Plain text that is a record of its own. False where it was blocked.
@@ -254,7 +266,7 @@ static bool take_alone(struct walk *walk, struct slice line, bool truncated)
     decoder_next_record(decoder);
     decoder->record.truncated = truncated;
     bool filled = plain_record(decoder, line, &none);
-    return hand_over(decoder, walk->state, line.size, filled, room);
+    return hand_over_alone(walk, line.size, filled, room);
 }
 
 // One line, whole or cut. False where it was blocked and must be offered again.
@@ -307,8 +319,10 @@ static enum decode_stop blocked(struct walk *walk, struct slice data, size_t *co
     struct open_record *view = &walk->view;
     if (view->lines && view->rest && line_join_keep(walk->decoder, walk->state, view))
         view->lines = 0;
-    if (view->lines)
-        *consumed = (size_t)(walk->view.text.data - data.data);
+    if (view->lines) {
+        *consumed = (size_t)(view->text.data - data.data);
+        walk->state->records = view->sequence - 1; // nothing began behind it
+    }
     return DECODE_BLOCKED;
 }
 

@@ -238,6 +238,15 @@ static bool is_object(const struct candidate *candidates, size_t count, struct s
     return low < count && holds(path, candidates[low].name);
 }
 
+// The line's own number of the record: it has a slot, which the agent would fill otherwise. The
+// table of keys is full, and only lines of ECS mean this by it.
+static bool take_sequence(struct mapper *mapper, struct map_member *member)
+{
+    static const struct map_key key = {.field = ECS_EVENT_SEQUENCE};
+    return slice_equal(member->path, SLICE("event.sequence")) &&
+           map_take_long(mapper, member, &key);
+}
+
 // Fields of ECS that have no slot stay, sorted by path; a scalar that would have to be an object
 // too becomes a label.
 static void place_other(struct mapper *mapper)
@@ -250,12 +259,15 @@ static void place_other(struct mapper *mapper)
     }
     for (uint32_t i = 0; i < mapper->count; i++) {
         struct map_member *member = &mapper->members[i];
-        if (member->flags & MAP_MEMBER_PLACED || member->value.kind == VALUE_NULL ||
-            !may_stay(member->path, member))
+        if (member->flags & MAP_MEMBER_PLACED || member->value.kind == VALUE_NULL)
             continue;
-        found[count++] = (struct candidate){&mapper->fields->other, member->path, member->value,
-                                            member->path, 1};
-        member->flags |= MAP_MEMBER_STAYS;
+        if (take_sequence(mapper, member)) {
+            member->flags |= MAP_MEMBER_PLACED;
+        } else if (may_stay(member->path, member)) {
+            found[count++] = (struct candidate){&mapper->fields->other, member->path, member->value,
+                                                member->path, 1};
+            member->flags |= MAP_MEMBER_STAYS;
+        }
     }
     sort(found, count);
     for (uint32_t i = 0; i < mapper->count; i++) {

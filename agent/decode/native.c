@@ -143,6 +143,7 @@ static void took_run(struct decoder *decoder, struct native_state *state,
 {
     enum signal_kind signal = signal_of(records->payload_field);
     if (records->first_sequence == 0 || taken == 0) {
+        state->unnumbered += taken;
         native_owe_flush(state, signal);
         return;
     }
@@ -174,7 +175,7 @@ static enum decode_stop take_records(struct decoder *decoder, struct native_stat
         .message = slice_of(records.payload, records.payload_size),
         .resource = slice_of(state->resource, state->resource_size),
         .stream = state->has_stream && records.first_sequence > 0 ? state->stream : NULL,
-        .sequence = records.first_sequence,
+        .sequence = records.first_sequence ? records.first_sequence : state->unnumbered + 1,
         .resend = records.resend,
         .records = records.count,
         .policy = DOOR_WAIT,

@@ -321,7 +321,8 @@ static int append_record(struct log_run *logs, struct slice message)
     record->resend = walk->run.resend;
     if (walk->run.stream)
         memcpy(record->stream, walk->run.stream, sizeof record->stream);
-    record->sequence = walk->run.sequence + walk->booked++;
+    record->sequence = walk->run.sequence ? walk->run.sequence + walk->booked : 0;
+    walk->booked++;
     if (!mapped) { // the arena's limit: nothing that large fits a segment
         enrich_reject(decoder->config.enrich, SIGNAL_LOGS, REJECT_TOO_LARGE, 1);
         walk->rejected++;

@@ -34,12 +34,14 @@ struct otlp_progress {
     bool begun;              // walk goes on
     struct otlp_walk walk;
     struct arena keep;
-    uint64_t booked; // of the runs before
+    uint64_t *sent;    // the connection's; NULL: it does not count
+    uint64_t sequence; // of the first record; 0: not taken yet, or not counted
+    uint64_t booked;   // of the runs before
     uint64_t rejected;
 };
 
 int decode_otlp_begin(struct decoder *decoder, enum signal_kind signal, struct slice message,
-                      struct otlp_progress **out)
+                      uint64_t *sent, struct otlp_progress **out)
 {
     struct otlp_progress *progress = malloc(sizeof *progress);
     if (!progress)
@@ -50,7 +52,8 @@ int decode_otlp_begin(struct decoder *decoder, enum signal_kind signal, struct s
     progress->message = message;
     progress->runs = wire_cursor_of(message.data, message.size);
     progress->begun = false;
-    progress->booked = progress->rejected = 0;
+    progress->sent = signal == SIGNAL_LOGS ? sent : NULL;
+    progress->sequence = progress->booked = progress->rejected = 0;
     otlp_checker_start(&progress->checker, signal, OTLP_REQUEST, message);
     arena_init(&progress->keep, KEEP_SPARE, KEEP_MAX);
     *out = progress;
@@ -101,6 +104,23 @@ static bool admitted(const struct otlp_progress *progress)
     return enrich_admit(enrich, &ask) == 0;
 }
 
+// Other requests of the connection may be taken before this one ends: it gets its numbers now.
+static void take_sequences(struct otlp_progress *progress)
+{
+    if (!progress->sent)
+        return;
+    progress->sequence = *progress->sent + 1;
+    *progress->sent += progress->checker.tally.records;
+}
+
+// Nothing of it was appended after all. Where others were taken since, its numbers are left out.
+static void give_sequences_back(struct otlp_progress *progress)
+{
+    uint64_t records = progress->checker.tally.records;
+    if (progress->sent && *progress->sent == progress->sequence + records - 1)
+        *progress->sent -= records;
+}
+
 // The next run, if there is one and the turn allows.
 static bool next_run(struct otlp_progress *progress, struct otlp_turn *turn)
 {
@@ -112,6 +132,7 @@ static bool next_run(struct otlp_progress *progress, struct otlp_turn *turn)
         if (!wire_is(&field, OTLP_REQUEST_RESOURCES, WIRE_BYTES))
             continue;
         run.message = otlp_slice(&field);
+        run.sequence = progress->sequence ? progress->sequence + progress->booked : 0;
         arena_reset(&progress->keep);
         otlp_walk_begin(&progress->walk, &run, &progress->keep);
         progress->begun = true;
@@ -162,11 +183,14 @@ int decode_otlp_step(struct otlp_progress *progress, bool last, struct otlp_resu
     if (progress->phase == ADMITTING) {
         if (!admitted(progress))
             return refuse(progress, DECODE_OVERLOADED, result);
+        take_sequences(progress);
         progress->phase = APPENDING;
     }
     int r = append(progress, &turn);
     bool nothing = progress->booked == 0 && (!progress->begun || progress->walk.booked == 0);
-    if (r == DECODE_FULL && nothing)
+    if (r == DECODE_FULL && nothing) {
+        give_sequences_back(progress);
         return refuse(progress, DECODE_OVERLOADED, result);
+    }
     return r == 0 ? conclude(progress, result) : r;
 }

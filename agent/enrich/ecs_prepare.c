@@ -251,6 +251,14 @@ static void set_message(struct ecs_encoder *encoder, struct record *record)
                error ? *error : (struct value){.kind = VALUE_ESCAPED, .text = {"", 0}});
 }
 
+// A number that the record brings itself means more than ours.
+static void set_sequence(struct record *record)
+{
+    if (record->sequence > 0 && record->sequence <= INT64_MAX &&
+        !fields_has(&record->own, ECS_EVENT_SEQUENCE))
+        set_integer(&record->own, ECS_EVENT_SEQUENCE, (int64_t)record->sequence);
+}
+
 void ecs_prepare(struct ecs_encoder *encoder, struct record *record, const uint8_t id[16],
                  uint64_t now_ns)
 {
@@ -261,8 +269,7 @@ void ecs_prepare(struct ecs_encoder *encoder, struct record *record, const uint8
     json_hex_8((uint8_t *)encoder->id + 16, id + 8);
     set_plain(own, ECS_EVENT_ID, encoder->id, sizeof encoder->id);
     set_times(encoder, record, own, now_ns);
-    if (record->has_sequence && record->sequence <= INT64_MAX)
-        set_integer(own, ECS_EVENT_SEQUENCE, (int64_t)record->sequence);
+    set_sequence(record);
     if (record->truncated)
         set_plain(own, ECS_LOG_FLAGS, "truncated", 9);
     set_ecs_version(record);

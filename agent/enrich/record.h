@@ -87,9 +87,9 @@ struct record {
     bool truncated;       // log.flags
     bool sheds;        // its door (DOOR_SHED) waits no more: a log that asks the door may refuse it
     uint8_t stream[8]; // the client's stream, where it has one
-    uint64_t sequence; // the client's sequence in it
+    uint64_t sequence; // in that stream; or among what its connection brought; 0: none
     bool resend;       // the client may have sent it before: logs that have it keep no second
-    bool has_sequence; // else the agent's own counter gives the id
+    bool has_sequence; // stream and sequence are its id; else the agent's own counter gives it
     struct fields own;
     const struct fields *resource; // may be NULL
 };

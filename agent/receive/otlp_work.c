@@ -18,11 +18,18 @@
 // What an idle HTTP/2 session keeps, nghttp2's buffer for a frame above all; measured with 1.52.
 #define SESSION_BYTES ((size_t)30 << 10)
 
+// What one connection has brought; its requests may outlive it.
+struct producer {
+    uint64_t records; // of logs
+    unsigned users;
+};
+
 // A request that is not appended yet.
 struct export
 {
     struct export *next;
     struct otlp_peer *peer;         // NULL: it has gone
+    struct producer *producer;      // of one in a lane
     struct grpc_call *call;         // of that peer's server
     struct grpc_body body;          // the message
     struct otlp_progress *progress; // NULL: not begun
@@ -56,6 +63,7 @@ struct otlp_peer {
     bool busy;
     bool over; // its owner was told that the session has ended
     struct grpc_server *server;
+    struct producer *producer;
     unsigned exports; // in lanes, or not stored yet
     void (*resume)(void *ctx);
     void *ctx;
@@ -89,6 +97,12 @@ static void lane_push(struct lane *lane, struct export *export)
     lane->end = &export->next;
 }
 
+static void producer_release(struct producer *producer)
+{
+    if (producer && --producer->users == 0)
+        free(producer);
+}
+
 static void lane_pop(struct lane *lane)
 {
     struct export *export = lane->first;
@@ -96,6 +110,7 @@ static void lane_pop(struct lane *lane)
     if (!lane->first)
         lane->end = &lane->first;
     decode_otlp_free(export->progress);
+    producer_release(export->producer);
     grpc_body_free(&export->body);
     free(export);
 }
@@ -172,7 +187,8 @@ static bool lane_step(struct lane *lane)
     struct slice message = slice_of(export->body.data, export->body.size);
     int r = 0;
     if (!export->progress)
-        r = decode_otlp_begin(work->config.decoder, export->signal, message, &export->progress);
+        r = decode_otlp_begin(work->config.decoder, export->signal, message,
+                              &export->producer->records, &export->progress);
     if (r == 0)
         r = decode_otlp_step(export->progress, work->last, &result);
     if (r == DECODE_AGAIN)
@@ -204,6 +220,8 @@ static void postpone(struct otlp_peer *peer, struct grpc_call *call, enum signal
         return;
     }
     export->peer = peer;
+    export->producer = peer->producer;
+    export->producer->users++;
     export->call = call;
     export->signal = signal;
     export->progress = progress;
@@ -229,7 +247,8 @@ static void export_called(void *ctx, struct grpc_call *call, const char *path, s
         postpone(peer, call, signal, NULL);
         return;
     }
-    int r = decode_otlp_begin(work->config.decoder, signal, message, &progress);
+    int r = decode_otlp_begin(work->config.decoder, signal, message, &peer->producer->records,
+                              &progress);
     if (r == 0)
         r = decode_otlp_step(progress, work->last, &result);
     if (r == DECODE_AGAIN || r == DECODE_FULL) {
@@ -377,15 +396,22 @@ int otlp_peer_new(struct otlp_peer **out, struct otlp_work *work, void (*resume)
         .wake_ctx = peer,
     };
     int r = pool_reserve(&work->pool, SESSION_BYTES) ? 0 : -ENOBUFS;
+    peer->producer = calloc(1, sizeof *peer->producer);
+    if (r == 0 && !peer->producer) {
+        pool_release(&work->pool, SESSION_BYTES);
+        r = -ENOMEM;
+    }
     if (r == 0) {
         r = grpc_server_new(&peer->server, &service);
         if (r < 0)
             pool_release(&work->pool, SESSION_BYTES);
     }
     if (r < 0) {
+        free(peer->producer);
         free(peer);
         return r;
     }
+    peer->producer->users = 1;
     peer->work = work;
     peer->resume = resume;
     peer->ctx = ctx;
@@ -408,6 +434,7 @@ void otlp_peer_free(struct otlp_peer *peer)
     work->peers--;
     pool_release(&work->pool, SESSION_BYTES);
     grpc_server_free(peer->server);
+    producer_release(peer->producer);
     free(peer);
 }
 

@@ -353,7 +353,7 @@ static void otlp_step(struct simulation *simulation, struct producer *producer)
         producer->huge = piece.huge;
         counts(simulation, piece.spans)->on_the_way += piece.records;
         CHECK(decode_otlp_begin(simulation->decoder, piece.spans ? SIGNAL_SPANS : SIGNAL_LOGS,
-                                slice_of(producer->bytes, size), &producer->progress) == 0,
+                                slice_of(producer->bytes, size), NULL, &producer->progress) == 0,
               "no memory");
     }
     int outcome = decode_otlp_step(producer->progress, false, &result);

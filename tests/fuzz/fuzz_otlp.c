@@ -201,7 +201,7 @@ static void run_request(enum signal_kind signal, struct slice message)
     struct otlp_progress *progress = NULL;
     offered = 0;
     bool valid = otlp_check(signal, OTLP_REQUEST, message, &tally);
-    require(decode_otlp_begin(decoder, signal, message, &progress) == 0);
+    require(decode_otlp_begin(decoder, signal, message, NULL, &progress) == 0);
     int r;
     // An empty log always has room for the next, so that a full one is no end.
     while ((r = decode_otlp_step(progress, message.size % 7 == 0, &result)) == DECODE_AGAIN ||

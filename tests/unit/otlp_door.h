@@ -13,6 +13,7 @@ struct door {
     struct sink *sink;
     struct decoder *decoder;
     struct otlp_result result;
+    uint64_t sent; // log records
 };
 
 static inline struct door *door_of(uint64_t bytes, size_t segment, unsigned logs, unsigned otlp)
@@ -60,7 +61,7 @@ static inline int export_bytes(struct door *door, enum signal_kind signal, struc
 {
     struct slice copy = copy_of(bytes); // alone, so that ASan sees its end
     struct otlp_progress *progress = NULL;
-    assert_int_equal(decode_otlp_begin(door->decoder, signal, copy, &progress), 0);
+    assert_int_equal(decode_otlp_begin(door->decoder, signal, copy, &door->sent, &progress), 0);
     int r = export_turns(door, progress);
     if (r == DECODE_FULL) // as an agent that ends does
         r = decode_otlp_step(progress, true, &door->result);

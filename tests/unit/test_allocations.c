@@ -278,7 +278,7 @@ static void feed_otlp(struct rooms *rooms, enum signal_kind signal)
     struct otlp_progress *progress;
     struct otlp_result result;
     struct slice message = message_slice(&rooms->request);
-    assert_int_equal(decode_otlp_begin(rooms->decoder, signal, message, &progress), 0);
+    assert_int_equal(decode_otlp_begin(rooms->decoder, signal, message, NULL, &progress), 0);
     int r;
     do
         r = decode_otlp_step(progress, false, &result);

@@ -301,6 +301,47 @@ static void without_joining_nothing_waits(void **state)
     assert_null(strstr(documents.text[2], "\"error\""));
 }
 
+static void has_sequence(size_t record, const char *sequence)
+{
+    char expected[64];
+    snprintf(expected, sizeof expected, "\"sequence\":%s", sequence);
+    assert_true(record < documents.count);
+    const char *at = strstr(documents.text[record], expected);
+    if (!at || (at[strlen(expected)] >= '0' && at[strlen(expected)] <= '9'))
+        fail_msg("%s is not in %s", expected, documents.text[record]);
+}
+
+static void records_are_numbered_as_they_begin(void **state)
+{
+    (void)state;
+    // The JSON line comes out first, but began second.
+    offer(RAW("one\n  two\n{\"event\":\"json\"}\n  three\nfour\n"), DECODE_MORE);
+    offer(RAW("{\"event\":\"json\"}\n"), DECODE_MORE);
+    offer(RAW("{\"ecs.version\":\"8.11.0\",\"event.sequence\":77,\"message\":\"its own\"}\n{}\n"),
+          DECODE_MORE);
+    decode_lines_flush(fixture.decoder, &lines);
+    assert_int_equal(documents.count, 6);
+    static const char *const sequences[] = {"2", "1", "4", "77", "6", "3"};
+    for (size_t i = 0; i < 6; i++)
+        has_sequence(i, sequences[i]);
+}
+
+static void what_is_blocked_keeps_its_number(void **state)
+{
+    (void)state;
+    struct slice data = RAW("one\ntwo\n{\"event\":\"json\"}\n");
+    documents.admit_limit = 0;
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(offer(data, DECODE_BLOCKED), 0);
+    documents.admit_limit = SIZE_MAX;
+    offer(data, DECODE_MORE);
+    decode_lines_flush(fixture.decoder, &lines);
+    assert_int_equal(documents.count, 3);
+    has_sequence(0, "1");
+    has_sequence(1, "3");
+    has_sequence(2, "2");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -319,6 +360,8 @@ int main(void)
         TEST(a_record_does_not_stay_open_for_ever),
         TEST(what_leaves_is_utf8),
         TEST(without_joining_nothing_waits),
+        TEST(records_are_numbered_as_they_begin),
+        TEST(what_is_blocked_keeps_its_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

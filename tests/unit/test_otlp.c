@@ -38,7 +38,7 @@ static void same_object(yajl_val got, yajl_val expected, const char *path)
             fail_msg("%s is missing", inner);
         same_value(value, expected->u.object.values[i], inner);
     }
-    surplus += strcmp(path, ".event") == 0; // id
+    surplus += strcmp(path, ".event") == 0 ? 2 : 0; // id, sequence
     surplus += strcmp(path, ".agent") == 0; // ephemeral_id
     if (got->u.object.len != expected->u.object.len + surplus)
         fail_msg("%s has members that are not expected", path);
@@ -199,6 +199,10 @@ static void test_overloaded_is_refused_whole(void **state)
     assert_int_equal(door->sink->book->dropped[DROP_SHED], 0);
     house_confirm(door->house);
     assert_int_equal(export_bytes(door, SIGNAL_LOGS, message), 0);
+    assert_int_equal(door->sent, accepted + 9); // what was refused took no number
+    yajl_val document = document_parse(door->sink->items[accepted].payload);
+    document_has_number(document, "event.sequence", (long long)accepted + 1);
+    yajl_tree_free(document);
     free((char *)message.data);
     door_free(door);
 }
@@ -308,6 +312,7 @@ static void test_each_run_has_its_own_resource(void **state)
         document_has_text(document, "service.name", services[i]);
         document_has_text(document, "data_stream.dataset", services[i]);
         document_has_text(document, "message", i == 1 ? "1" : "0");
+        document_has_number(document, "event.sequence", i + 1); // of one connection
         yajl_tree_free(document);
     }
     door_free(door);
