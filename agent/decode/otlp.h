@@ -19,9 +19,9 @@ struct resource_run {
     struct slice resource; // a Resource for a message that has none of its own; may be empty
     const uint8_t *stream; // 8 bytes; NULL: the agent's own ids
     uint64_t sequence;     // of the first record, in the stream or else among what the connection
-                       // brought; the nth has sequence + n; 0: they have none
-    bool resend;      // they may have come before
-    uint32_t records; // how many the sender says there are; 0: it does not say
+                           // brought; the nth has sequence + n; 0: they have none
+    bool resend;           // they may have come before
+    uint32_t records;      // how many the sender says there are; 0: it does not say
     enum door_policy policy;
     enum urgency urgency; // of the most urgent of its records, or of all that it was sent with
 };

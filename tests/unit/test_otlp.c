@@ -39,7 +39,7 @@ static void same_object(yajl_val got, yajl_val expected, const char *path)
         same_value(value, expected->u.object.values[i], inner);
     }
     surplus += strcmp(path, ".event") == 0 ? 2 : 0; // id, sequence
-    surplus += strcmp(path, ".agent") == 0; // ephemeral_id
+    surplus += strcmp(path, ".agent") == 0;         // ephemeral_id
     if (got->u.object.len != expected->u.object.len + surplus)
         fail_msg("%s has members that are not expected", path);
 }
