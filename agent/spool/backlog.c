@@ -8,6 +8,7 @@
 #include "base/own_log.h"
 #include "spool/segment_image.h"
 #include "spool/spool_log.h"
+#include "spool/stream_marks.h"
 
 #include <stdlib.h>
 
@@ -162,11 +163,21 @@ static void insert_live(struct spool_log *log, struct segment *segment)
         log->waiting_live = at;
 }
 
+// Whose records are gone nobody can say, so that whoever sends any again is welcome.
+static void forget_streams(struct spool_log *log)
+{
+    if (log->backlog.marked)
+        stream_marks_forget(log->streams);
+    log->backlog.marked = false;
+}
+
 static void load(struct spool_log *log, const struct backlog_segment *item, size_t index)
 {
     struct segment_findings findings;
     struct segment *segment = NULL;
     int r = segment_load(&segment, log->store, item->number, index * POSITIONS_EACH, &findings);
+    if (r != 0 || findings.damaged > 0)
+        forget_streams(log);
     if (r != 0) {
         set_aside(log, item->number, r);
         return;

@@ -21,6 +21,7 @@ struct backlog {
     size_t count;
     size_t next;   // the first that is not loaded yet
     uint32_t live; // leading live segments of the log that were loaded from here
+    bool marked;   // the stream marks tell of it: they go where something of it is lost
 };
 
 // Finds the segments of the log's store; sets its generation and position behind them. What is no

@@ -22,7 +22,7 @@ struct log_sync {
     struct loop_deferred ask;     // at the end of a turn that brought entries
     struct loop_deferred advance; // calls the waiters
     struct loop_timer again;
-    bool failing;    // the last sync failed
+    bool failing;    // the last sync failed: no file is made for RETRY_NS; what there is goes on
     uint64_t asks;   // syncs asked for
     uint64_t stored; // every position before it is
     struct waiter_list waiters, waking;
@@ -31,5 +31,7 @@ struct log_sync {
 void log_sync_init(struct spool_log *log, struct sync_thread *thread); // NULL: not level node
 void log_sync_deinit(struct spool_log *log); // syncs what stays for the next run
 void log_stored_update(struct spool_log *log);
+// trouble.c: a sync failed, or the first since went well.
+void log_sync_trouble(struct spool_log *log, bool failing);
 
 #endif

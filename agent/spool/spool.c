@@ -190,7 +190,7 @@ static bool log_make_segment(struct spool_log *log)
 {
     uint64_t now = clock_monotonic(log->clock);
     struct segment *segment = NULL;
-    if (log->trouble && now - log->trouble_ns < RETRY_NS)
+    if ((log->trouble || log->sync.failing) && now - log->trouble_ns < RETRY_NS)
         return false;
     int r = segment_new(&segment, log->store, log->segment_size);
     log_trouble(log, r, now);

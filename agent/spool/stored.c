@@ -8,7 +8,6 @@
 // until the sink has them.
 #include "spool/spool_stored.h"
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/own_log.h"
 #include "spool/spool_log.h"
@@ -106,7 +105,6 @@ static void sync_failed(struct spool_log *log, uint64_t generation, int error)
 {
     struct segment *segment = find_generation(log, generation);
     log->book->sync_failures++;
-    log->sync.failing = true;
     own_log(OWN_ERROR, "sync_failed",
             "%s: a segment could not be written through to the device: %s; its records count as "
             "stored once the sink has them, and new ones go to another file",
@@ -115,7 +113,7 @@ static void sync_failed(struct spool_log *log, uint64_t generation, int error)
         segment->failed = true;
         segment->sealed = true;
     }
-    log_trouble(log, error, clock_monotonic(log->clock));
+    log_sync_trouble(log, true);
 }
 
 static void request_done(struct sync_request *request)
@@ -136,10 +134,8 @@ static void request_done(struct sync_request *request)
             segment->synced = log->sync.asked[i].entries;
         failed = failed || r < 0;
     }
-    if (log->sync.failing && !failed) {
-        log->sync.failing = false;
-        log_trouble(log, 0, clock_monotonic(log->clock));
-    }
+    if (log->sync.failing && !failed)
+        log_sync_trouble(log, false);
     log_stored_update(log);
     loop_defer(log->loop, &log->sync.ask);
 }

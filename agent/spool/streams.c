@@ -59,7 +59,8 @@ static int make(struct spool_log *log)
                 "%s: how far clients' streams have come cannot be read; it is kept as "
                 "streams.damaged, and what clients send again now is kept again",
                 log->name);
-    if (found == STREAM_MARKS_TAKEN && !is_trusted(log))
+    log->backlog.marked = found == STREAM_MARKS_TAKEN && is_trusted(log);
+    if (found == STREAM_MARKS_TAKEN && !log->backlog.marked)
         stream_marks_forget(log->streams);
     return 0;
 }

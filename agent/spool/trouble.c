@@ -2,6 +2,7 @@
 // again.
 //
 // A log in trouble is a full log: its policy (block or shed) decides what becomes of records.
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/own_log.h"
 #include "spool/spool_log.h"
@@ -34,15 +35,21 @@ static const char *way_out(enum spool_trouble trouble)
     return texts[trouble];
 }
 
+static void gauge(struct spool_log *log)
+{
+    for (unsigned i = 0; i < TROUBLE_PAGE_LOST; i++) // damage.c answers for that one
+        log->book->trouble[i] = (log->trouble < 0 && i == (unsigned)trouble_of(log->trouble)) ||
+                                (log->sync.failing && i == TROUBLE_IO);
+}
+
 void log_trouble(struct spool_log *log, int result, uint64_t now)
 {
-    log->trouble_ns = now;
     if (result == log->trouble && result == 0)
         return;
+    log->trouble_ns = now;
     bool changed = result != log->trouble;
     log->trouble = result;
-    for (unsigned i = 0; i < TROUBLE_PAGE_LOST; i++) // damage.c answers for that one
-        log->book->trouble[i] = result < 0 && i == (unsigned)trouble_of(result);
+    gauge(log);
     if (result < 0)
         (void)loop_timer_start(log->loop, &log->retry, RETRY_NS);
     else
@@ -54,6 +61,19 @@ void log_trouble(struct spool_log *log, int result, uint64_t now)
                 spool_trouble_name(trouble_of(result)), way_out(trouble_of(result)));
     else
         own_log(OWN_INFO, "spool_recovered", "%s: the log grows again", log->name);
+}
+
+// The log has the room it had: only a further file is not asked of the device for a while.
+void log_sync_trouble(struct spool_log *log, bool failing)
+{
+    log->sync.failing = failing;
+    gauge(log);
+    if (failing) {
+        log->trouble_ns = clock_monotonic(log->clock);
+        (void)loop_timer_start(log->loop, &log->retry, RETRY_NS);
+    } else {
+        pump_wake(log); // who waits for a file need not wait for the timer
+    }
 }
 
 // Whoever waits asks for room, which makes the next attempt. Nobody waits: the next record does.

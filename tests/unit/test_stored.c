@@ -2,6 +2,7 @@
 #include "spool_fixture.h"
 
 #include "spool/spool_stored.h"
+#include "spool/watermark.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -232,6 +233,35 @@ static void a_failed_sync_is_never_believed_again(void **state)
     stage_free(stage);
 }
 
+// A file that is there already is used at once, whatever its neighbour's sync said; and nothing
+// is shed by its level for want of a further one.
+static void a_failed_sync_holds_back_new_files_alone(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new();
+    struct fixture *fixture = &stage->fixture;
+    append(stage, SMALL);
+    device_allow(1, EIO);
+    assert_true(spool_has_room(fixture->log, 2 * WHOLE)); // makes files ahead
+    uint32_t ahead = fixture->log->free_count;
+    assert_true(ahead > 0);
+    while (fixture->book.sync_failures == 0)
+        event_base_loop(loop_event_base(fixture->loop), EVLOOP_ONCE);
+    assert_int_equal(fixture->book.trouble[TROUBLE_IO], 1);
+    assert_true(spool_keeps(fixture->log, URGENCY_LOW));
+    for (uint32_t i = 0; i < ahead; i++) {
+        assert_true(spool_has_room(fixture->log, SMALL));
+        append(stage, WHOLE);
+    }
+    assert_true(spool_has_room(fixture->log, SMALL)); // behind the last
+    append(stage, SMALL);
+    assert_false(spool_has_room(fixture->log, WHOLE));
+    assert_true(spool_keeps(fixture->log, URGENCY_LOW));
+    log_retry(&fixture->log->retry); // a second later
+    assert_true(spool_has_room(fixture->log, WHOLE));
+    stage_free(stage);
+}
+
 static void what_was_delivered_needs_no_sync(void **state)
 {
     (void)state;
@@ -267,6 +297,7 @@ int main(void)
         cmocka_unit_test(what_comes_during_a_sync_shares_the_next),
         cmocka_unit_test(a_run_over_many_segments_is_stored_in_order),
         cmocka_unit_test(a_failed_sync_is_never_believed_again),
+        cmocka_unit_test(a_failed_sync_holds_back_new_files_alone),
         cmocka_unit_test(what_was_delivered_needs_no_sync),
         cmocka_unit_test(a_log_may_end_at_any_time),
     };

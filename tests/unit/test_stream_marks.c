@@ -203,6 +203,39 @@ static void a_log_that_lost_something_knows_nothing(void **state)
     fixture_free(fixture);
 }
 
+static void damage(const char *file, off_t at)
+{
+    int fd = openat(folder_fd, file, O_RDWR);
+    assert_int_equal(pwrite(fd, "y", 1, at), 1);
+    close(fd);
+}
+
+// At the start only the last segment is read. What is found out later makes the marks wrong too:
+// they told of records that are gone.
+static void what_a_backlog_lost_is_welcome_again(void **state)
+{
+    (void)state;
+    struct fixture *fixture = log_open_here();
+    put(fixture, one, 1, 4);
+    off_t payload = segment_tail(fixture->log->live[0]) - fixture->log->live[0]->data - 5;
+    fixture->log->live[0]->sealed = true;
+    put(fixture, two, 1, 1);
+    fixture_free(fixture);
+    damage("00000001.segment", payload);
+    fixture = log_open_here();
+    fixture->fake.window = SIZE_MAX;
+    assert_int_equal(spool_stream_last(fixture->log, one), 4); // nobody knows yet
+    fixture_turn(fixture);
+    assert_int_equal(fixture->book.damaged, 1);
+    assert_int_equal(spool_stream_last(fixture->log, one), 0);
+    assert_int_equal(spool_stream_last(fixture->log, two), 0);
+    put(fixture, one, 1, 4);
+    assert_int_equal(spool_stream_last(fixture->log, one), 4);
+    for (size_t i = 0; i < fixture->fake.taken_count; i++)
+        fake_answer(&fixture->fake, fixture->fake.taken[i], VERDICT_RETURNED, 0);
+    fixture_free(fixture);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, folder_new, folder_gone)
 
 int main(void)
@@ -215,6 +248,7 @@ int main(void)
         CASE(another_boot_knows_nothing),
         CASE(a_log_knows_what_its_last_segment_holds),
         CASE(a_log_that_lost_something_knows_nothing),
+        CASE(what_a_backlog_lost_is_welcome_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
