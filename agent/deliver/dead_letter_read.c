@@ -20,7 +20,7 @@ struct reading {
     unsigned depth;
     char member[24]; // of depth 1
     size_t document_start;
-    bool seen_id;
+    bool seen_id, seen_document;
     const char *problem;
 };
 
@@ -88,6 +88,8 @@ static bool read_time(const char *text, size_t size, uint64_t *out)
         return false;
     uint64_t ns = strtoul(end + 1, NULL, 10);
     time_t seconds = timegm(&tm);
+    if (seconds > (time_t)(UINT64_MAX / NS_PER_S - 1)) // the year 2554
+        return false;
     *out = seconds < 0 ? 0 : (uint64_t)seconds * NS_PER_S + ns;
     return true;
 }
@@ -112,6 +114,7 @@ static int on_string(void *ctx, const unsigned char *text, size_t size)
         if (size == 0 || size >= sizeof letter->exporter || memchr(text, 0, size))
             return wrong(reading, "exporter: not a name");
         memcpy(letter->exporter, text, size);
+        letter->exporter[size] = '\0'; // it may be there twice, longer first
     } else if (is(reading, "id")) {
         reading->seen_id = read_id(chars, size, parcel->id);
         return reading->seen_id || wrong(reading, "id: not 32 lower-case hex digits");
@@ -133,8 +136,11 @@ static int on_string(void *ctx, const unsigned char *text, size_t size)
                wrong(reading, "headers_base64: not base64");
     } else if (is(reading, "otlp_base64")) {
         letter->otlp = true;
-        return keep_base64(reading, text, size, &parcel->payload) ||
-               wrong(reading, "otlp_base64: not base64");
+        if (!keep_base64(reading, text, size, &parcel->payload))
+            return wrong(reading, "otlp_base64: not base64");
+        // as dead_letter_line tells them apart
+        return (parcel->payload.size > 0 && parcel->payload.data[0] != '{') ||
+               wrong(reading, "otlp_base64: not an OTLP fragment");
     }
     return 1;
 }
@@ -187,17 +193,19 @@ static int on_end(void *ctx)
                     end - reading->document_start);
     *reading->at++ = '\n';
     payload->size++;
+    reading->seen_document = true;
     return payload->data[0] == '{' || wrong(reading, "document: not an object");
 }
 
 static const char *missing(const struct reading *reading)
 {
     const struct dead_letter_read *letter = reading->letter;
-    return !letter->exporter[0]           ? "exporter: missing"
-           : !reading->seen_id            ? "id: missing"
-           : letter->parcel.records == 0  ? "records: missing"
-           : !letter->parcel.payload.size ? "neither document nor otlp_base64"
-                                          : NULL;
+    return !letter->exporter[0]                     ? "exporter: missing"
+           : !reading->seen_id                      ? "id: missing"
+           : letter->parcel.records == 0            ? "records: missing"
+           : !letter->parcel.payload.size           ? "neither document nor otlp_base64"
+           : letter->otlp && reading->seen_document ? "both document and otlp_base64"
+                                                    : NULL;
 }
 
 static void parse(struct reading *reading)

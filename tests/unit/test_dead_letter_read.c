@@ -99,6 +99,12 @@ static void mistakes_are_named(void **state)
         {HEAD ",\"records\":1,\"otlp_base64\":\"a\"}", "otlp_base64"},
         {HEAD ",\"records\":1,\"otlp_base64\":\"a=bc\"}", "otlp_base64"},
         {HEAD ",\"records\":1,\"otlp_base64\":\"ab!?\"}", "otlp_base64"},
+        {HEAD ",\"records\":1,\"otlp_base64\":\"e30=\"}", "otlp_base64"}, // {}
+        {HEAD ",\"records\":1,\"otlp_base64\":\"CgA=\",\"document\":{}}", "both"},
+        {HEAD ",\"records\":1,\"document\":{},\"otlp_base64\":\"CgA=\"}", "both"},
+        {HEAD ",\"records\":1,\"record_time\":\"9999-12-31T23:59:59.000000000Z\","
+              "\"document\":{}}",
+         "record_time"},
         {HEAD ",\"records\":1,\"key_base64\":\"====\",\"document\":{}}", "key_base64"},
         {HEAD ",\"records\":1,\"headers_base64\":\"1\",\"document\":{}}", "headers_base64"},
         {HEAD ",\"records\":1,\"signal\":\"log\",\"document\":{}}", "signal"},
@@ -120,11 +126,25 @@ static void mistakes_are_named(void **state)
     }
 }
 
+static void the_last_of_two_counts(void **state)
+{
+    (void)state;
+    struct dead_letter_read read;
+    const char *problem = NULL;
+    struct slice line = SLICE(HEAD ",\"exporter\":\"longer\",\"exporter\":\"ab\",\"records\":1,"
+                                   "\"document\":{\"a\":1},\"document\":{\"b\":2}}");
+    assert_int_equal(dead_letter_read(&read, line, &problem), 0);
+    assert_string_equal(read.exporter, "ab");
+    assert_true(slice_equal(read.parcel.payload, SLICE("{\"b\":2}\n")));
+    dead_letter_read_deinit(&read);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_comes_back),
         cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(the_last_of_two_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
