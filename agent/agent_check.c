@@ -280,10 +280,28 @@ static void check_no_tls(const struct settings *settings, const struct exporter_
     }
 }
 
+// A size without a unit counts bytes: 32 is hardly what somebody wants of an outage's backlog.
+#define CATCH_UP_DOUBTFUL 65536u
+
+static void check_catch_up(const struct settings *settings,
+                           const struct exporter_settings *exporter,
+                           struct settings_mistakes *mistakes)
+{
+    char path[512];
+    snprintf(path, sizeof path, "exporters.%s.catch_up_rate", exporter->name);
+    if (exporter->catch_up_rate > 0 && exporter->catch_up_rate < CATCH_UP_DOUBTFUL)
+        settings_warn_at(mistakes, origin_of(settings, path), path,
+                         "%llu bytes a second: a MiB that waited takes %llu s; write the unit, "
+                         "such as 32MiB, or 0B for no bound",
+                         (unsigned long long)exporter->catch_up_rate,
+                         (unsigned long long)((1u << 20) / exporter->catch_up_rate));
+}
+
 void agent_check(const struct settings *settings, struct settings_mistakes *mistakes)
 {
     for (unsigned i = 0; i < settings->exporter_count; i++) {
         const struct exporter_settings *exporter = &settings->exporters[i];
+        check_catch_up(settings, exporter, mistakes);
         if (strcmp(exporter->type, "kafka") != 0) {
             check_tls(settings, exporter, mistakes);
             check_no_tls(settings, exporter, mistakes);

@@ -343,6 +343,16 @@ static bool is_written(int fd)
     return written;
 }
 
+// A file out of a spool's folder, by its magic: as lines it would be garbage in the topic.
+static bool is_of_spool(const struct feed *feed)
+{
+    static const char *const magics[] = {"SLUICESG", "SLUICEST", "SLUICEGP"};
+    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
+        if (feed->end >= 8 && memcmp(feed->buffer, magics[i], 8) == 0)
+            return true;
+    return false;
+}
+
 int replay_file(struct resend *resend, const struct replay_options *options)
 {
     bool standard = strcmp(options->path, "-") == 0;
@@ -362,11 +372,14 @@ int replay_file(struct resend *resend, const struct replay_options *options)
     feed.letters = r == 0 && has_letters(&feed);
     if (r == 0 && options->remove && (standard || !feed.letters || is_written(feed.fd)))
         r = -EBUSY;
+    if (r == 0 && is_of_spool(&feed))
+        r = -EISNAM;
     if (r < 0)
         own_log(OWN_ERROR, "replay_refused", "%s: %s", options->path,
                 r == -EBUSY ? "--remove is for a file of dead letters that no agent writes; move "
                               "it away first"
-                            : strerror(-r));
+                : r == -EISNAM ? "one of a spool's own files, no records; name the folder it is in"
+                               : strerror(-r));
     else
         r = run(&feed);
     free(feed.buffer);

@@ -363,6 +363,18 @@ static int unknown_command(const struct command_context *context, const char *na
     return COMMAND_USAGE;
 }
 
+// What looks like a setting has taken the word behind it: --dry-rum PATH.
+static void tell_missing(const struct command_context *context, const struct command *command,
+                         const struct command_line *line)
+{
+    fprintf(context->err, "sluice %s: needs %s", command->name, command->words);
+    for (size_t i = 0; i < line->flag_count; i++)
+        if (!line->flags[i].exact)
+            fprintf(context->err, "; %s is no option of it, and \"%.100s\" was taken for its value",
+                    line->flags[i].spelling, line->flags[i].value);
+    fputc('\n', context->err);
+}
+
 int commands_main(const struct command_context *context, int argc, char *const *argv)
 {
     if (argc < 2) {
@@ -385,7 +397,7 @@ int commands_main(const struct command_context *context, int argc, char *const *
         return COMMAND_FAILED;
     }
     if (line.word_count < command->words_min) {
-        fprintf(context->err, "sluice %s: needs %s\n", command->name, command->words);
+        tell_missing(context, command, &line);
         r = COMMAND_USAGE;
     } else {
         r = command->run(context, &line);

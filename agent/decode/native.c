@@ -42,7 +42,7 @@ static enum decode_stop refuse(struct decoder *decoder, struct native_state *sta
                                const char *text)
 {
     struct native_error error = {code, text, sequence, count, false};
-    native_end_flushes(decoder, state); // they were sent before what is refused
+    decode_native_end(decoder, state); // what was sent before; the error is the last frame
     state->error_code = (uint32_t)code;
     snprintf(state->error, sizeof state->error, "%s", text);
     error.message = state->error;

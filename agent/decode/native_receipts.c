@@ -235,14 +235,16 @@ uint64_t decode_native_deadline(const struct native_state *state)
 
 void decode_native_end(struct decoder *decoder, struct native_state *state)
 {
-    if (!state->greeted)
-        return;
+    if (!state->greeted || state->error_code)
+        return; // nothing comes behind an error that closes
     native_end_flushes(decoder, state);
     answer_receipts(decoder, state);
 }
 
 bool decode_native_answers(struct decoder *decoder, struct native_state *state)
 {
+    if (state->error_code)
+        return false; // nothing comes behind an error that closes
     if (state->greeted) {
         answer_flushes(decoder, state);
         answer_receipts(decoder, state);

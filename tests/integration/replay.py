@@ -247,6 +247,12 @@ def record_file(options, folder, brokers):
     found = messages(brokers, topic)
     assert found[0] == "plain" and found[-1] == "s1", found[:2]
     assert services(brokers, topic) == {"files"}
+    for magic in (b"SLUICESG", b"SLUICEST", b"SLUICEGP"):
+        with open(path, "wb") as file:
+            file.write(magic + b"\n" * 100)
+        refused = Command(options.agent, folder, text, "replay", path).expect(1)
+        assert "name the folder it is in" in refused.log, refused.log
+    assert messages(brokers, topic) == found
 
 
 def main():

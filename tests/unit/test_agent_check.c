@@ -247,6 +247,19 @@ static void brokers_that_do_not_answer_are_named(void **state)
     done();
 }
 
+static void a_catch_up_rate_without_its_unit(void **state)
+{
+    (void)state;
+    check("exporters: {kafka: {type: kafka, catch_up_rate: 32}}\n");
+    assert_int_equal(mistakes.count, 1);
+    says(0, true,
+         "exporters.kafka.catch_up_rate: 32 bytes a second: a MiB that waited takes 32768 s");
+    done();
+    check("exporters: {kafka: {type: kafka, catch_up_rate: 0B}}\n");
+    assert_int_equal(mistakes.count, 0);
+    done();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -262,6 +275,7 @@ int main(void)
         cmocka_unit_test(headers_that_differ_by_case),
         cmocka_unit_test(tls_beside_plain_text),
         cmocka_unit_test(a_pipe_where_a_certificate_is_wanted),
+        cmocka_unit_test(a_catch_up_rate_without_its_unit),
         cmocka_unit_test(brokers_that_do_not_answer_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,6 +70,9 @@ static void slips_on_the_command_line_are_told(void **state)
         {"run file.yaml", "file.yaml: one word too many"},
         {"check", "sluice check: needs FILE"},
         {"check a b", "b: one word too many"},
+        {"replay --dry-rum PATH", "--dry-rum: no such option; did you mean --dry-run?"},
+        {"adopt --dry-run DIR", "needs DIR; --dry-run is no option of it, and \"DIR\" was taken "
+                                "for its value"},
         {"version --http x", "--http: no such option"},
         {"status --htp x", "--htp: no such option; did you mean --http?"},
         {"docs", "needs configuration|metrics|events"},

@@ -277,6 +277,38 @@ static void many_flushes_wait_together(void **unused)
     assert_null(answer());
 }
 
+// An error that closes is the last frame: what was reached comes before it, the rest never.
+static void nothing_comes_behind_a_closing_error(void **unused)
+{
+    (void)unused;
+    greet(LEVEL_STORED);
+    put_records(1, 2);
+    assert_int_equal(offer(), DECODE_MORE);
+    assert_receipt(2, LEVEL_STORED);
+    behind.mark = 7;
+    put_records(3, 1);
+    put_greeting(); // its preamble reads as a length beyond all
+    assert_int_equal(offer(), DECODE_CLOSE);
+    behind.stored = 7;
+    assert_false(decode_native_answers(&decoder, &state));
+    decode_native_end(&decoder, &state);
+    assert_error(SLUICE__NATIVE__ERROR_CODE__ERROR_TOO_LARGE, 0, 0, false);
+    assert_null(answer());
+}
+
+static void a_receipt_comes_before_a_closing_error(void **unused)
+{
+    (void)unused;
+    greet(LEVEL_STORED);
+    put_records(1, 2);
+    put_greeting(); // its preamble reads as a length beyond all
+    assert_int_equal(offer(), DECODE_CLOSE);
+    decode_native_end(&decoder, &state);
+    assert_receipt(2, LEVEL_STORED);
+    assert_error(SLUICE__NATIVE__ERROR_CODE__ERROR_TOO_LARGE, 0, 0, false);
+    assert_null(answer());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +322,8 @@ int main(void)
         CASE(a_run_may_ask_for_another_level),
         CASE(at_its_deadline_a_flush_says_what_was_reached),
         CASE(many_flushes_wait_together),
+        CASE(nothing_comes_behind_a_closing_error),
+        CASE(a_receipt_comes_before_a_closing_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
