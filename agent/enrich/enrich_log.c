@@ -3,6 +3,7 @@
 
 #include "base/books.h"
 #include "base/error.h"
+#include "spool/page_guard.h"
 #include "spool/spool_streams.h"
 
 #define FIRST_ATTEMPT 512 // bytes that a document is first tried in
@@ -26,15 +27,6 @@ int enrich_encode(struct enrich *enrich, struct spool_log *log, const struct rec
             return SPOOL_TOO_LARGE;
         room = slot.capacity < most / 2 ? 2 * slot.capacity : most;
     }
-}
-
-static int copy_into(struct spool_log *log, struct slice document)
-{
-    struct spool_slot slot;
-    int r = spool_reserve(log, document.size, &slot);
-    if (r == 0)
-        memcpy(slot.data, document.data, document.size);
-    return r;
 }
 
 void enrich_commit(struct log_way *way, const struct target *target, size_t size,
@@ -63,6 +55,7 @@ static int encode_first(struct log_way *way, const struct target *target)
 {
     struct enrich *enrich = way->enrich;
     struct slice document;
+    way->losses = page_guard_all();
     int r = enrich_encode(enrich, target->log, way->record, enrich->payload_max[SIGNAL_LOGS],
                           &document);
     if (r == SPOOL_TOO_LARGE)
@@ -75,9 +68,25 @@ static int encode_first(struct log_way *way, const struct target *target)
         return SPOOL_TOO_LARGE;
     }
     way->document = document;
-    if (enrich->tap)
+    if (enrich->tap && !way->appended)
         enrich->tap(enrich->tap_ctx, SIGNAL_LOGS, document);
     return 0;
+}
+
+// The document stands in another log's segment: where any page was lost since it was made, zeros
+// may have been copied, and it is made again.
+static int copy_into(struct log_way *way, const struct target *target)
+{
+    struct spool_slot slot;
+    int r = spool_reserve(target->log, way->document.size, &slot);
+    if (r != 0)
+        return r;
+    memcpy(slot.data, way->document.data, way->document.size);
+    if (page_guard_all() == way->losses)
+        return 0;
+    spool_abort(target->log);
+    way->document = (struct slice){NULL, 0};
+    return encode_first(way, target);
 }
 
 static bool record_is_here(const struct record *record, const struct spool_log *log)
@@ -110,8 +119,7 @@ static void append_whole(struct log_way *way)
         if ((way->here | way->dropped.level) >> i & 1)
             continue;
         if (way->whole != SIZE_MAX && way->whole <= target->document_max)
-            r = way->document.size ? copy_into(target->log, way->document)
-                                   : encode_first(way, target);
+            r = way->document.size ? copy_into(way, target) : encode_first(way, target);
         if (r == 0) {
             struct spool_resend resend = resend_of(&target->resend, &enrich->encoder, way->record);
             enrich_commit(way, target, way->document.size, &resend);

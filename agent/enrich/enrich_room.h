@@ -88,6 +88,7 @@ struct log_way {
     struct record *record;
     struct record_id id;
     struct slice document; // the record as it is, once it is encoded; a view into a log's segment
+    uint32_t losses;       // page_guard_all() when it was made
     size_t whole;          // its bytes; 0 not known yet, SIZE_MAX more than a segment takes
     struct copies dropped;
     uint32_t cut;  // targets whose copy must be shorter

@@ -51,10 +51,26 @@ static int by_generation(const void *a, const void *b)
     return left->number < right->number ? -1 : left->number > right->number;
 }
 
-// A segment that was reserved and never used, or that was being started anew: nothing is in it.
-static bool is_blank(const uint8_t *header)
+static bool is_zero(const uint8_t *bytes, size_t size)
 {
-    return get_u64le(header + HEADER_MAGIC) == 0;
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
+// A segment that was reserved and never used, or that was being started anew (the rest of its
+// header stands): nothing is in it. A header's page of zeros before an index that is in use has
+// been lost.
+static bool is_blank(const uint8_t *start)
+{
+    return get_u64le(start + HEADER_MAGIC) == 0 &&
+           (!is_zero(start, SEGMENT_HEADER_SIZE) ||
+            is_zero(start + SEGMENT_HEADER_SIZE, SEGMENT_HEADER_SIZE));
+}
+
+// A kill between a file's making and its reservation leaves nothing in the newest one. Another that
+// is empty was cut.
+static bool is_cut_off(const struct spool_log *log, uint32_t number, int size)
+{
+    return size == 0 && number < store_highest(log->store);
 }
 
 const char *spool_form_name(uint32_t form)
@@ -89,16 +105,17 @@ static int find(struct spool_log *log, uint32_t number, const char *folder)
 {
     struct backlog *backlog = &log->backlog;
     struct segment_image image;
-    uint8_t header[SEGMENT_HEADER_SIZE];
-    int r = store_peek(log->store, number, header, sizeof header);
-    if (r == 0 && is_blank(header)) {
+    uint8_t start[2 * SEGMENT_HEADER_SIZE];
+    int r = store_peek(log->store, number, start, sizeof start);
+    if (r >= 0 && is_blank(start) && !is_cut_off(log, number, r)) {
         struct store_piece piece = {.number = number, .fd = -1};
         store_remove(log->store, &piece);
         return 0;
     }
-    if (r == 0)
-        r = segment_check(&image, header, sizeof header);
+    if (r >= 0)
+        r = segment_check(&image, start, SEGMENT_HEADER_SIZE);
     if (r != 0) {
+        log_streams_remove(log); // first: the start after a kill sees nothing of what is set aside
         set_aside(log, number, r);
         return 0;
     }

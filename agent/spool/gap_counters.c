@@ -225,9 +225,10 @@ static void count_for(struct gap_counters *gaps, const struct gap_key *key, uint
         count->open_first_ns = time_ns;
     if (time_ns > count->open_last_ns)
         count->open_last_ns = time_ns;
-    count->open = sum(count->open, records);
+    uint64_t before = count->open;
+    count->open = sum(before, records);
     gap_file_write_count(&gaps->file, number, row);
-    gaps->books->exporters[key->teller].book.untold += records;
+    gaps->books->exporters[key->teller].book.untold += count->open - before;
     if (!first)
         return;
     gaps->busy[stretch_of(number)]++;
@@ -303,8 +304,7 @@ static void adopt_row(struct gap_counters *gaps, unsigned number)
     row->since_ns = clock_monotonic(gaps->clock);
     gaps->busy[stretch_of(number)]++;
     if (row->teller_index != NOBODY)
-        gaps->books->exporters[row->teller_index].book.untold +=
-            sum(row->count.open, row->count.taken);
+        gaps->books->exporters[row->teller_index].book.untold += row->count.open + row->count.taken;
 }
 
 static void load(struct gap_counters *gaps)

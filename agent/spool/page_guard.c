@@ -35,6 +35,7 @@ static struct page_guard *free_guards;
 static struct sigaction before;
 static uintptr_t page_size;
 static _Thread_local volatile sig_atomic_t mine;
+static atomic_uint_least32_t all;
 
 static struct page_guard *find(uintptr_t address)
 {
@@ -56,6 +57,7 @@ static bool replace_page(char *address)
         return false;
     // Counted first: nobody may see zeros and not the count.
     atomic_fetch_add(&guard->lost, 1);
+    atomic_fetch_add(&all, 1);
     mine++;
     char *page = address - ((uintptr_t)address & (page_size - 1));
     return mmap(page, page_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_ANONYMOUS,
@@ -145,4 +147,12 @@ uint32_t page_guard_lost(const struct page_guard *guard)
 uint32_t page_guard_mine(void)
 {
     return (uint32_t)mine;
+}
+
+uint32_t page_guard_all(void)
+{
+#if !defined(__SANITIZE_THREAD__) // which knows no fences
+    atomic_thread_fence(memory_order_acquire);
+#endif
+    return atomic_load_explicit(&all, memory_order_acquire);
 }

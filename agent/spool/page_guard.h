@@ -27,5 +27,7 @@ void page_guard_remove(struct page_guard *guard);
 uint32_t page_guard_lost(const struct page_guard *guard);
 // Those of any mapping that the calling thread ran into.
 uint32_t page_guard_mine(void);
+// Those of any mapping that any thread ran into.
+uint32_t page_guard_all(void);
 
 #endif

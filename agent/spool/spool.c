@@ -184,9 +184,7 @@ void log_gauge(struct spool_log *log)
     log->book->held_bytes = in_use * log->segment_size;
 }
 
-// Puts a fresh segment on the free list. False: the log is in trouble; it says so once, and tries
-// again no more often than once in RETRY_NS.
-static bool log_make_segment(struct spool_log *log)
+bool log_make_segment(struct spool_log *log)
 {
     uint64_t now = clock_monotonic(log->clock);
     struct segment *segment = NULL;
@@ -256,6 +254,8 @@ int spool_commit(struct spool_log *log, size_t size, const struct spool_entry *e
     assert(log->magic == SPOOL_LOG_MAGIC);
     assert(size > 0 && size <= log->slot_capacity);
     struct segment *active = log_active(log);
+    if (entry->sequenced)
+        log_streams_expect(log);
     segment_append(active, (uint32_t)size, entry);
     log->slot_capacity = 0;
     catch_up_live(&log->catch_up, size);

@@ -9,6 +9,7 @@
 #include "spool/catch_up.h"
 #include "spool/gap_counters.h"
 #include "spool/log_settled.h"
+#include "spool/log_streams.h"
 #include "spool/log_sync.h"
 #include "spool/segment.h"
 #include "spool/spool.h"
@@ -19,8 +20,6 @@
 #define PUMP_TURN ((size_t)4096)
 // How long a log stays empty and unused before its memory goes back to the system.
 #define TRIM_AFTER_NS 2000000000ULL
-
-struct stream_marks;
 
 struct spool_log {
     struct loop_deferred pump;
@@ -84,7 +83,10 @@ struct spool_log {
 
 // trouble.c: what became of an attempt to make a segment, at now (monotonic).
 void log_trouble(struct spool_log *log, int result, uint64_t now);
-void log_retry(struct loop_timer *timer); // lets those who wait try again
+void log_retry(struct loop_timer *timer); // tries again, and wakes those who wait
+// spool.c: puts a fresh segment on the free list. False: the log is in trouble; it says so once,
+// and tries again no more often than once in RETRY_NS.
+bool log_make_segment(struct spool_log *log);
 // spool.c: nothing is pending in a segment that is not live: keeps it for a later use, or removes
 // it.
 void log_put_away(struct spool_log *log, struct segment *segment);
@@ -103,9 +105,6 @@ void log_emptied(struct spool_log *log);
 // spool.c: what the timer does; returns every segment that holds nothing to the system.
 void log_trim(struct spool_log *log);
 
-// streams.c
-int log_streams_open(struct spool_log *log); // behind backlog_open; 0 or -ENOMEM
-void log_streams_note(struct spool_log *log, const struct spool_entry *entry); // was committed
 // log_gaps.c: records of an entry, or of an earlier run (no segment), are lost; for gap_counters.
 void log_lost(struct spool_log *log, const struct segment *segment, uint32_t slot,
               enum gap_reason reason, uint64_t records);

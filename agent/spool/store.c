@@ -238,11 +238,17 @@ int store_peek(struct store *store, uint32_t number, void *out, size_t size)
     if (fd < 0)
         return fd;
     ssize_t n = pread(fd, out, size, 0);
-    int r = n < 0 ? error_from_errno() : 0;
+    int r = n < 0 ? error_from_errno() : (int)n;
     close(fd);
-    if (r == 0)
-        memset((uint8_t *)out + n, 0, size - (size_t)n);
+    if (r >= 0)
+        memset((uint8_t *)out + r, 0, size - (size_t)r);
     return r;
+}
+
+uint32_t store_highest(const struct store *store)
+{
+    assert(store->magic == STORE_MAGIC);
+    return store->highest;
 }
 
 int store_folder_to_sync(struct store *store)

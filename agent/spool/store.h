@@ -40,8 +40,11 @@ bool store_is_folder(const struct store *store);
 int store_create(struct store *store, uint32_t size, struct store_piece *out);
 // The file of that number, mapped as large as it is (rounded down to a page). 0 or -errno.
 int store_attach(struct store *store, uint32_t number, struct store_piece *out);
-// Reads the first size bytes of that file; what it is shorter by is zeros. 0 or -errno.
+// Reads the first size bytes of that file; what it is shorter by is zeros. How many there were, or
+// -errno.
 int store_peek(struct store *store, uint32_t number, void *out, size_t size);
+// The highest number of a file so far, of those that store_list found and of new ones.
+uint32_t store_highest(const struct store *store);
 
 // Gives the memory back and leaves the file. Safe twice, and on a zeroed piece with fd -1.
 void store_detach(struct store_piece *piece);

@@ -95,12 +95,17 @@ static bool mend(struct table *table)
     return whole;
 }
 
+// The magic goes first and comes last: a kill in between leaves no marks, and none of before.
 static void begin(struct table *table)
 {
+    table->header.magic = 0;
+    atomic_signal_fence(memory_order_seq_cst);
     memset(table, 0, sizeof *table);
-    table->header =
-        (struct header){.magic = MARKS_MAGIC, .version = MARKS_VERSION, .places = STREAM_MARKS};
+    table->header.version = MARKS_VERSION;
+    table->header.places = STREAM_MARKS;
     read_boot(table->header.boot);
+    atomic_signal_fence(memory_order_seq_cst);
+    table->header.magic = MARKS_MAGIC;
 }
 
 // What the mapped file says.

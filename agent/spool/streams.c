@@ -73,12 +73,23 @@ int log_streams_open(struct spool_log *log)
     return make(log);
 }
 
+void log_streams_expect(struct spool_log *log)
+{
+    if (!log->streams)
+        (void)make(log); // without memory what is sent again is kept again
+}
+
 void log_streams_note(struct spool_log *log, const struct spool_entry *entry)
 {
     uint64_t last = entry->source_position + entry->records - 1;
-    if (!log->streams && make(log) < 0)
-        return; // without memory what is sent again is kept again
-    stream_marks_store(log->streams, entry->id, last);
+    if (log->streams)
+        stream_marks_store(log->streams, entry->id, last);
+}
+
+void log_streams_remove(struct spool_log *log)
+{
+    assert(!log->streams && store_is_folder(log->store));
+    unlinkat(store_folder(log->store), STREAM_MARKS_FILE, 0);
 }
 
 uint64_t spool_stream_last(const struct spool_log *log, const uint8_t stream[8])

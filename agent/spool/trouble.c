@@ -76,12 +76,15 @@ void log_sync_trouble(struct spool_log *log, bool failing)
     }
 }
 
-// Whoever waits asks for room, which makes the next attempt. Nobody waits: the next record does.
+// The log itself makes the next attempt: in trouble it is as small as what it has, so that records
+// below a watermark may be refused, or made to wait, before any of them asks for a segment.
 void log_retry(struct loop_timer *timer)
 {
     struct spool_log *log =
         (struct spool_log *)(void *)((char *)timer - offsetof(struct spool_log, retry));
     assert(log->magic == SPOOL_LOG_MAGIC);
     log->trouble_ns -= RETRY_NS; // the timer may be a little early
+    if (log->trouble && log_used(log) + log->free_count < log->limit)
+        (void)log_make_segment(log);
     pump_wake(log);
 }

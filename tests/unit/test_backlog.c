@@ -246,6 +246,29 @@ static void damage_is_counted_and_hurts_nothing_else(void **state)
           folder);
 }
 
+// What a disk made zeros of takes its records along, told; what a kill left of a segment that was
+// being started has none.
+static void a_lost_header_is_no_unused_segment(void **state)
+{
+    (void)state;
+    struct run *run = run_start(folder, 16, 0);
+    for (unsigned i = 0; i < 4 * PER_SEGMENT; i++)
+        put(run, i);
+    assert_true(run->fixture.log->live_count >= 4);
+    run_end(run);
+    shell("dd if=/dev/zero of='%s/00000001.segment' bs=4096 count=1 conv=notrunc 2>'%s/noise'",
+          folder, folder);
+    shell("dd if=/dev/zero of='%s/00000002.segment' bs=8 count=1 conv=notrunc 2>'%s/noise'", folder,
+          folder);
+    shell(": > '%s/00000003.segment'; truncate -s 65536 '%s/00000090.segment'", folder, folder);
+    run = run_start(folder, 16, SIZE_MAX);
+    turns(run);
+    assert_int_equal(run->fixture.book.set_aside, 2);
+    run_end(run);
+    shell("test -e '%s/00000001.damaged' && ! test -e '%s/00000002.segment'", folder, folder);
+    shell("test -e '%s/00000003.damaged' && ! test -e '%s/00000090.segment'", folder, folder);
+}
+
 // Files are used again, not made anew: steady traffic stays on the same pages of the disk.
 static void steady_traffic_reuses_its_files(void **state)
 {
@@ -296,6 +319,7 @@ int main(void)
         TEST(a_folder_has_one_owner),
         TEST(a_large_backlog_is_loaded_piece_by_piece),
         TEST(damage_is_counted_and_hurts_nothing_else),
+        TEST(a_lost_header_is_no_unused_segment),
         TEST(steady_traffic_reuses_its_files),
         TEST(a_backlog_above_max_bytes_is_sent_all_the_same),
     };

@@ -158,6 +158,20 @@ static void a_cause_is_one_count(void **state)
     gap_counters_free(gaps);
 }
 
+// What a client claims is not believed to add up.
+static void a_count_that_is_full_leaves_nothing_untold(void **state)
+{
+    (void)state;
+    struct gap_counters *gaps = open_gaps(false, 1);
+    uint64_t others;
+    count(gaps, GAP_CLIENT, GAP_DOOR, 0, "liar", UINT64_MAX - 1);
+    count(gaps, GAP_CLIENT, GAP_DOOR, 0, "liar", 10);
+    assert_int_equal(books.exporters[0].book.untold, UINT64_MAX);
+    assert_int_equal(tell_all(gaps, &others), UINT64_MAX);
+    assert_int_equal(books.exporters[0].book.untold, 0);
+    gap_counters_free(gaps);
+}
+
 static void who_takes_no_logs_is_told_by_all_who_do(void **state)
 {
     (void)state;
@@ -435,6 +449,7 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         CASE(a_cause_is_one_count),
+        CASE(a_count_that_is_full_leaves_nothing_untold),
         CASE(who_takes_no_logs_is_told_by_all_who_do),
         CASE(what_does_not_fit_goes_to_other_and_is_still_counted),
         CASE(a_name_is_cut_between_characters),

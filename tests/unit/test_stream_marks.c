@@ -5,11 +5,31 @@
 #include "spool/spool_streams.h"
 #include "spool/stream_marks.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+// In front of the C library's: how many entries there were when a file was made last, and whether a
+// file was set aside while marks could tell of it.
+static struct fixture *watched;
+static uint64_t entries_then;
+static bool marks_then;
+
+int posix_fallocate(int fd, off_t offset, off_t size)
+{
+    entries_then = watched && watched->log ? watched->log->pending : 0;
+    return fallocate(fd, 0, offset, size) < 0 ? errno : 0;
+}
+
+int renameat(int from_folder, const char *from, int to_folder, const char *to)
+{
+    marks_then = faccessat(from_folder, STREAM_MARKS_FILE, F_OK, 0) == 0;
+    return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, 0);
+}
 
 static const uint8_t one[8] = "stream-1", two[8] = "stream-2";
 static char folder[64];
@@ -187,6 +207,18 @@ static void a_log_knows_what_its_last_segment_holds(void **state)
     fixture_free(fixture);
 }
 
+// A kill right behind the first entry of all must find a file of marks.
+static void the_file_is_made_before_the_first_entry(void **state)
+{
+    (void)state;
+    watched = log_open_here();
+    put(watched, one, 1, 1);
+    assert_int_equal(entries_then, 0);
+    assert_int_equal(spool_stream_last(watched->log, one), 1);
+    fixture_free(watched);
+    watched = NULL;
+}
+
 // Where something of the log cannot be read, nothing may count as here.
 static void a_log_that_lost_something_knows_nothing(void **state)
 {
@@ -199,6 +231,7 @@ static void a_log_that_lost_something_knows_nothing(void **state)
     close(fd);
     fixture = log_open_here();
     assert_int_equal(fixture->book.set_aside, 1);
+    assert_false(marks_then); // nor in the run after a kill here
     assert_int_equal(spool_stream_last(fixture->log, one), 0);
     fixture_free(fixture);
 }
@@ -247,6 +280,7 @@ int main(void)
         CASE(what_is_damaged_is_set_aside),
         CASE(another_boot_knows_nothing),
         CASE(a_log_knows_what_its_last_segment_holds),
+        CASE(the_file_is_made_before_the_first_entry),
         CASE(a_log_that_lost_something_knows_nothing),
         CASE(what_a_backlog_lost_is_welcome_again),
     };

@@ -2,6 +2,8 @@
 // itself.
 #include "spool_fixture.h"
 
+#include "spool/watermark.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -146,6 +148,23 @@ static void space_is_left_for_others(void **state)
     stage_free(stage);
 }
 
+// What its watermark refuses asks for no segment: the log finds out by itself that there is room.
+static void who_is_below_the_watermark_gets_in_again(void **state)
+{
+    (void)state;
+    struct stage *stage = stage_new(0);
+    assert_int_equal(fixture_append(&stage->fixture, WHOLE, 'a', 1), 0);
+    device_error = ENOSPC;
+    assert_false(spool_has_room(stage->fixture.log, WHOLE));
+    assert_int_equal(fixture_append(&stage->fixture, WHOLE / 8, 'b', 1), 0);
+    assert_true(spool_is_above(stage->fixture.log, URGENCY_NORMAL));
+    device_error = 0;
+    wait_for_room(stage);
+    assert_trouble(stage, TROUBLE_COUNT);
+    assert_false(spool_is_above(stage->fixture.log, URGENCY_NORMAL));
+    stage_free(stage);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -153,6 +172,7 @@ int main(void)
         cmocka_unit_test(attempts_are_few),
         cmocka_unit_test(what_was_promised_is_kept),
         cmocka_unit_test(space_is_left_for_others),
+        cmocka_unit_test(who_is_below_the_watermark_gets_in_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
