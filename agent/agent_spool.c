@@ -62,7 +62,8 @@ static void tell_spool(const struct settings *settings, const char *folder, int 
 {
     own_log(OWN_ERROR, "spool_failed", "spool.path: %s: %s%s",
             *folder ? folder : settings->spool.path, strerror(-error),
-            error == -EWOULDBLOCK ? ": another agent has it open; give each its own folder"
+            error == -EWOULDBLOCK ? ": another agent has it open: give each its own folder; an "
+                                    "adopt or replay that drains it: start again when it ended"
             : error == -ENOMEM    ? "" // the folder is not to blame
                                   : "; make the folder writable for the agent, or set another one");
 }
