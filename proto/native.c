@@ -20,7 +20,8 @@ enum {
     WELCOME_AGENT_VERSION = 7,
 };
 enum { FLUSHED_TOKEN = 1, FLUSHED_SEQUENCE = 2, FLUSHED_LEVEL = 3 };
-enum { RECEIPT_STREAM = 1, RECEIPT_SEQUENCE = 2, RECEIPT_LEVEL = 3 };
+enum { RECEIPT_STREAM = 1, RECEIPT_SEQUENCE = 2, RECEIPT_LEVEL = 3, RECEIPT_REFUSED = 4 };
+enum { REFUSED_FIRST = 1, REFUSED_COUNT = 2, REFUSED_CODE = 3 };
 enum {
     ERROR_CODE = 1,
     ERROR_MESSAGE = 2,
@@ -281,18 +282,33 @@ size_t native_write_flushed(uint8_t *out, size_t capacity, uint64_t token, uint6
     return total;
 }
 
-size_t native_write_receipt(uint8_t *out, size_t capacity, const uint8_t stream[NATIVE_STREAM_SIZE],
-                            uint64_t sequence, enum native_ack_level level)
+static size_t refused_size(const struct native_refused *refused)
 {
-    size_t size = text_field_size(RECEIPT_STREAM, stream, NATIVE_STREAM_SIZE) +
-                  varint_field_size(RECEIPT_SEQUENCE, sequence) +
-                  varint_field_size(RECEIPT_LEVEL, level);
+    return varint_field_size(REFUSED_FIRST, refused->first) +
+           varint_field_size(REFUSED_COUNT, refused->count) +
+           varint_field_size(REFUSED_CODE, refused->code);
+}
+
+size_t native_write_receipt(uint8_t *out, size_t capacity, const struct native_receipt *receipt)
+{
+    size_t size = text_field_size(RECEIPT_STREAM, receipt->stream, NATIVE_STREAM_SIZE) +
+                  varint_field_size(RECEIPT_SEQUENCE, receipt->sequence) +
+                  varint_field_size(RECEIPT_LEVEL, receipt->level);
+    for (size_t i = 0; i < receipt->refused_count; i++)
+        size += wire_bytes_size(RECEIPT_REFUSED, refused_size(&receipt->refused[i]));
     size_t total;
     uint8_t *at = start_frame(out, capacity, NATIVE_RECEIPT, size, &total);
     if (!at)
         return 0;
-    at = put_text_field(at, RECEIPT_STREAM, stream, NATIVE_STREAM_SIZE);
-    at = put_varint_field(at, RECEIPT_SEQUENCE, sequence);
-    put_varint_field(at, RECEIPT_LEVEL, level);
+    at = put_text_field(at, RECEIPT_STREAM, receipt->stream, NATIVE_STREAM_SIZE);
+    at = put_varint_field(at, RECEIPT_SEQUENCE, receipt->sequence);
+    at = put_varint_field(at, RECEIPT_LEVEL, receipt->level);
+    for (size_t i = 0; i < receipt->refused_count; i++) {
+        const struct native_refused *refused = &receipt->refused[i];
+        at = wire_put_length(at, RECEIPT_REFUSED, refused_size(refused));
+        at = put_varint_field(at, REFUSED_FIRST, refused->first);
+        at = put_varint_field(at, REFUSED_COUNT, refused->count);
+        at = put_varint_field(at, REFUSED_CODE, refused->code);
+    }
     return total;
 }

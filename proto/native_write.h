@@ -25,9 +25,20 @@ struct native_error {
 };
 size_t native_write_error(uint8_t *out, size_t capacity, const struct native_error *error);
 
-// Everything of the stream up to sequence has reached level.
-size_t native_write_receipt(uint8_t *out, size_t capacity, const uint8_t stream[NATIVE_STREAM_SIZE],
-                            uint64_t sequence, enum native_ack_level level);
+struct native_refused {
+    uint64_t first;
+    uint64_t count;
+    enum native_error_code code;
+};
+
+struct native_receipt {
+    const uint8_t *stream; // NATIVE_STREAM_SIZE bytes
+    uint64_t sequence;     // everything up to here has reached level
+    enum native_ack_level level;
+    const struct native_refused *refused; // except these
+    size_t refused_count;
+};
+size_t native_write_receipt(uint8_t *out, size_t capacity, const struct native_receipt *receipt);
 
 #define NATIVE_FEATURE_RECEIPTS ((uint64_t)1)
 

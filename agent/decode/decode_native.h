@@ -6,7 +6,7 @@
 
 #include "decode/decode.h"
 
-#define NATIVE_OUT_SIZE 512
+#define NATIVE_OUT_SIZE 1024
 #define NATIVE_OWED 4    // receipts that wait apart; further runs wait with the last
 #define NATIVE_FLUSHES 4 // likewise
 
@@ -40,6 +40,7 @@ struct native_state {
     uint64_t received;         // highest sequence taken of it on this connection
     uint64_t reached;          // up to here every run has reached its level
     uint64_t receipted;        // highest that a Receipt was written for
+    uint64_t unknown;          // enrich_refused_unknown, as far as it was told
     uint32_t ack_level;        // granted
     uint32_t run_level;        // of the runs since the last that is owed or reached
     bool marked[SIGNAL_COUNT]; // signals of the runs that came

@@ -77,6 +77,7 @@ static enum decode_stop take_hello(struct decoder *decoder, struct native_state 
         memcpy(state->stream, hello.stream, sizeof state->stream);
         state->has_stream = true;
     }
+    state->unknown = enrich_refused_unknown(decoder->config.enrich);
     if (state->has_stream) // without sequences there is nothing to write a receipt for
         state->ack_level = hello.ack_level;
     state->greeted = true;
@@ -101,8 +102,8 @@ static void tell_refused(struct native_state *state, const struct native_records
     error.message = code == NATIVE_ERROR_TOO_LARGE ? "records larger than a segment"
                                                    : "records shed: a log is full, keeps its "
                                                      "room for others, or lost them";
-    // A closing error and a Flushed must still fit; the books have the number anyway.
-    if (native_out_room(state) >= 2 * (size_t)ERROR_ROOM)
+    // A closing error, a Flushed and a Receipt must still fit, and the Receipt tells of them.
+    if (native_out_room(state) >= 2 * (size_t)ERROR_ROOM + FLUSHED_ROOM + RECEIPT_ROOM)
         took_room(state, native_write_error(native_out_end(state), native_out_room(state), &error));
 }
 

@@ -8,14 +8,12 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/refused_range.h"
 #include "decode/decoder.h"
 #include "enrich/enrich_stored.h"
 #include "proto/native_write.h"
 
 #include <string.h>
-
-// No Receipt or Flushed is longer; a closing error must always fit behind them.
-#define ANSWER_ROOM 64
 
 // Appends a frame that was written (size 0: it did not fit).
 static void took_room(struct native_state *state, size_t size)
@@ -81,25 +79,87 @@ static bool owed_reached(const struct decoder *decoder, struct native_state *sta
            has_reached(decoder, state, &owed->mark, mark_level(owed->level));
 }
 
+// Puts a range among those that are sorted; one that touches another widens it.
+static size_t add_range(struct native_refused *refused, size_t count, struct native_refused now)
+{
+    size_t at = count;
+    while (at > 0 && refused[at - 1].first > now.first)
+        at--;
+    memmove(&refused[at + 1], &refused[at], (count - at) * sizeof *refused);
+    refused[at] = now;
+    size_t kept = 0;
+    for (size_t i = 1; i <= count; i++) {
+        struct native_refused *last = &refused[kept];
+        uint64_t end = refused[i].first + refused[i].count;
+        if (refused[i].first > last->first + last->count)
+            refused[++kept] = refused[i];
+        else if (end > last->first + last->count)
+            last->count = end - last->first;
+    }
+    return kept + 1;
+}
+
+// What of the stream up to that sequence was given up for good, and not told yet. Where nobody
+// knows whose records were lost, all of this receipt's may be.
+static size_t find_refused(struct decoder *decoder, struct native_state *state, uint64_t upto,
+                           struct native_refused *refused)
+{
+    struct refused_range found[RECEIPT_RANGES];
+    struct enrich *enrich = decoder->config.enrich;
+    size_t count = 0;
+    uint64_t unknown = enrich_refused_unknown(enrich);
+    if (unknown != state->unknown && upto > state->receipted) {
+        refused[count++] = (struct native_refused){state->receipted + 1, upto - state->receipted,
+                                                   NATIVE_ERROR_INTERNAL};
+        state->unknown = unknown;
+    }
+    size_t taken = 1;
+    while (taken > 0 && count < RECEIPT_RANGES) { // what touches is joined, and leaves room
+        taken = enrich_take_refused(enrich, state->stream, upto, found, RECEIPT_RANGES - count);
+        for (size_t i = 0; i < taken; i++)
+            count = add_range(
+                refused, count,
+                (struct native_refused){found[i].first, found[i].count, NATIVE_ERROR_REFUSED});
+    }
+    return count;
+}
+
+// Writes a receipt for what has been reached now. Where more was given up than fits, one that goes
+// no further than the last tells of some of it first: then false.
+static bool write_receipt(struct decoder *decoder, struct native_state *state, uint64_t reached,
+                          uint32_t level)
+{
+    struct native_refused refused[RECEIPT_RANGES + 1];
+    struct native_receipt receipt = {.stream = state->stream,
+                                     .sequence = reached,
+                                     .level = (enum native_ack_level)level,
+                                     .refused = refused};
+    receipt.refused_count = find_refused(decoder, state, reached, refused);
+    bool all = receipt.refused_count < RECEIPT_RANGES;
+    if (!all)
+        receipt.sequence = state->receipted;
+    took_room(state, native_write_receipt(native_out_end(state), native_out_room(state), &receipt));
+    state->receipted = receipt.sequence;
+    return all;
+}
+
 // One for all that reached the same level since the last.
 static void answer_receipts(struct decoder *decoder, struct native_state *state)
 {
     mark_received(decoder, state);
-    while (state->owed_count > 0 && native_out_room(state) >= ERROR_ROOM + ANSWER_ROOM &&
+    while (state->owed_count > 0 && native_out_room(state) >= ERROR_ROOM + RECEIPT_ROOM &&
            owed_reached(decoder, state, &state->owed[0])) {
         uint32_t level = state->owed[0].level;
-        unsigned passed = 0;
+        unsigned passed = 1;
         while (passed < state->owed_count && state->owed[passed].level == level &&
                owed_reached(decoder, state, &state->owed[passed]))
-            state->reached = state->owed[passed++].received;
+            passed++;
+        uint64_t reached = state->owed[passed - 1].received;
+        if (level != NATIVE_ACK_NONE && !write_receipt(decoder, state, reached, level))
+            continue;
+        state->reached = reached;
         state->owed_count -= passed;
         memmove(state->owed, state->owed + passed, state->owed_count * sizeof state->owed[0]);
-        if (level == NATIVE_ACK_NONE)
-            continue;
-        took_room(state,
-                  native_write_receipt(native_out_end(state), native_out_room(state), state->stream,
-                                       state->reached, (enum native_ack_level)level));
-        state->receipted = state->reached;
     }
 }
 
@@ -179,7 +239,7 @@ static void answer_flushes(struct decoder *decoder, struct native_state *state)
 {
     uint32_t level = NATIVE_ACK_RECEIVED;
     unsigned count;
-    while (native_out_room(state) >= ERROR_ROOM + ANSWER_ROOM &&
+    while (native_out_room(state) >= ERROR_ROOM + FLUSHED_ROOM &&
            (count = answerable(decoder, state, &level)) > 0) {
         write_flushed(state, &state->flushes[count - 1], level);
         forget_flushes(state, count);

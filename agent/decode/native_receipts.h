@@ -9,6 +9,10 @@
 
 // No error frame of ours is longer: its text is at most that of native_state.error.
 #define ERROR_ROOM 208
+// Nor any other answer than this; a closing error must always fit behind them.
+#define FLUSHED_ROOM 64
+#define RECEIPT_RANGES 8 // in one Receipt; further ones take several
+#define RECEIPT_ROOM (64 + RECEIPT_RANGES * 26)
 
 static inline uint8_t *native_out_end(struct native_state *state)
 {

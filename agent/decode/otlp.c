@@ -2,6 +2,7 @@
 #include "decode/decoder.h"
 #include "decode/otlp_check.h"
 #include "decode/otlp_parts.h"
+#include "enrich/enrich_stored.h"
 
 // Several Resources are merged, as protobuf has it, by joining them.
 static void take_resource(struct otlp_walk *walk, struct slice resource)
@@ -89,6 +90,17 @@ int otlp_walk_admit(const struct decoder *decoder, const struct otlp_walk *walk,
     return enrich_admit(decoder->config.enrich, &ask);
 }
 
+void otlp_walk_book(const struct decoder *decoder, struct otlp_walk *walk, int result,
+                    uint64_t sequence, uint64_t records)
+{
+    if (result == ENRICH_REJECTED)
+        walk->rejected += records;
+    else if (result != 0)
+        walk->shed += records;
+    if (result != 0 && walk->run.stream)
+        enrich_refuse(decoder->config.enrich, walk->run.stream, sequence, records);
+}
+
 int otlp_walk_step(struct decoder *decoder, struct otlp_walk *walk, struct otlp_turn *turn)
 {
     int r = walk->ready ? 0 : otlp_walk_seek(walk, turn);
@@ -123,10 +135,12 @@ int decode_resource_run(struct decoder *decoder, const struct resource_run *run,
         return DECODE_OVERLOADED;
     otlp_walk_step(decoder, &walk, &turn);
     uint64_t lost = tally.records - walk.booked;
-    if (lost > 0)
+    if (lost > 0) {
         enrich_reject(enrich, run->signal, REJECT_TOO_LARGE, lost);
+        otlp_walk_book(decoder, &walk, ENRICH_REJECTED, run->sequence + walk.booked, lost);
+    }
     *outcome = (struct run_outcome){.records = (uint32_t)tally.records,
-                                    .rejected = (uint32_t)(walk.rejected + lost),
+                                    .rejected = (uint32_t)walk.rejected,
                                     .shed = (uint32_t)walk.shed};
     return 0;
 }

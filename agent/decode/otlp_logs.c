@@ -307,8 +307,8 @@ static int append_record(struct log_run *logs, struct slice message)
     // Once every log is full nothing frees room in this turn: the rest is counted, not decoded.
     if (logs->turn->shed) {
         enrich_shed_rest(decoder->config.enrich, SIGNAL_LOGS, urgency_of_message(message));
+        otlp_walk_book(decoder, walk, ENRICH_SHED, walk->run.sequence + walk->booked, 1);
         walk->booked++;
-        walk->shed++;
         return 0;
     }
     bool small = message.size <= RECORD_MAX && logs->resource;
@@ -325,11 +325,11 @@ static int append_record(struct log_run *logs, struct slice message)
     walk->booked++;
     if (!mapped) { // the arena's limit: nothing that large fits a segment
         enrich_reject(decoder->config.enrich, SIGNAL_LOGS, REJECT_TOO_LARGE, 1);
-        walk->rejected++;
+        otlp_walk_book(decoder, walk, ENRICH_REJECTED, record->sequence, 1);
         return 0;
     }
     int r = enrich_log(decoder->config.enrich, record);
-    otlp_walk_book(walk, r, 1);
+    otlp_walk_book(decoder, walk, r, record->sequence, 1);
     logs->turn->shed = r == ENRICH_SHED;
     return 0;
 }

@@ -90,14 +90,10 @@ int otlp_walk_step(struct decoder *decoder, struct otlp_walk *walk, struct otlp_
 
 // Room for so many bytes more of the run. 0 or ENRICH_BLOCKED.
 int otlp_walk_admit(const struct decoder *decoder, const struct otlp_walk *walk, size_t bytes);
-// Counts what enrich said of so many records.
-static inline void otlp_walk_book(struct otlp_walk *walk, int result, uint64_t records)
-{
-    if (result == ENRICH_REJECTED)
-        walk->rejected += records;
-    else if (result != 0)
-        walk->shed += records;
-}
+// Counts what enrich said of so many records, the first of that sequence. Those that are kept
+// nowhere are told to their client with its next receipt.
+void otlp_walk_book(const struct decoder *decoder, struct otlp_walk *walk, int result,
+                    uint64_t sequence, uint64_t records);
 
 // The same for one signal each, of a run that is ready.
 int otlp_append_logs(struct decoder *decoder, struct otlp_walk *walk, struct otlp_turn *turn);

@@ -97,7 +97,8 @@ static int flush_piece(struct splitter *splitter)
     if (run->stream)
         memcpy(out.stream, run->stream, sizeof out.stream);
     if (out.records)
-        otlp_walk_book(walk, enrich_otlp(decoder->config.enrich, &out), out.records);
+        otlp_walk_book(decoder, walk, enrich_otlp(decoder->config.enrich, &out), out.sequence,
+                       out.records);
     walk->booked += out.records;
     otlp_turn_spend(splitter->turn, OTLP_COST_RECORD + splitter->piece.bytes + walk->resource.size);
     splitter->tally = (struct otlp_tally){0};

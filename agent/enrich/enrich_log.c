@@ -3,6 +3,7 @@
 
 #include "base/books.h"
 #include "base/error.h"
+#include "enrich/enrich_stored.h"
 #include "spool/page_guard.h"
 #include "spool/spool_streams.h"
 
@@ -173,6 +174,8 @@ int enrich_log(struct enrich *enrich, struct record *record)
     if (way.dropped.full | way.dropped.level) {
         struct loss loss = enrich_loss_of(enrich, record, scratch);
         enrich_drop(enrich, SIGNAL_LOGS, &way.dropped, &loss);
+        if (record->has_sequence)
+            enrich_refuse(enrich, record->stream, record->sequence, 1);
     }
     enrich_book_routed(enrich, SIGNAL_LOGS, 1);
     if (way.appended || way.here) // who has it already is not full

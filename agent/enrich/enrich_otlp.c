@@ -196,6 +196,8 @@ int enrich_otlp(struct enrich *enrich, const struct otlp_run *run)
     }
     if (dropped.full | dropped.level)
         loss.service = enrich_otlp_service(enrich, run->resource);
+    if (run->has_sequence && (dropped.full | dropped.level))
+        enrich_refuse(enrich, run->stream, run->sequence, run->records);
     enrich_drop(enrich, run->signal, &dropped, &loss);
     enrich_book_routed(enrich, run->signal, run->records);
     if (appended || here)

@@ -104,6 +104,7 @@ void stored_marks_deinit(struct stored_marks *marks)
         spool_wait_settled_cancel(marks->logs[i].log, &marks->logs[i].settled);
     }
     marks->log_count = 0;
+    refusals_deinit(&marks->refusals);
 }
 
 uint64_t enrich_mark(struct enrich *enrich, enum mark_level level, enum signal_kind signal)
@@ -154,6 +155,33 @@ bool enrich_has(const struct enrich *enrich, enum signal_kind signal, const uint
         if (spool_stream_last(enrich->targets[signal][i].log, stream) < sequence)
             return false;
     return enrich->target_count[signal] > 0;
+}
+
+void enrich_refuse(struct enrich *enrich, const uint8_t stream[8], uint64_t sequence,
+                   uint64_t records)
+{
+    if (sequence > 0 && records > 0)
+        refusals_note(&enrich->stored.refusals, stream, sequence, records);
+}
+
+size_t enrich_take_refused(struct enrich *enrich, const uint8_t stream[8], uint64_t upto,
+                           struct refused_range *ranges, size_t most)
+{
+    struct stored_marks *marks = &enrich->stored;
+    size_t taken = refusals_take(&marks->refusals, stream, upto, ranges, most);
+    for (unsigned i = 0; i < marks->log_count; i++)
+        taken += refusals_take(spool_refusals(marks->logs[i].log), stream, upto, ranges + taken,
+                               most - taken);
+    return taken;
+}
+
+uint64_t enrich_refused_unknown(const struct enrich *enrich)
+{
+    const struct stored_marks *marks = &enrich->stored;
+    uint64_t unknown = marks->refusals.unknown;
+    for (unsigned i = 0; i < marks->log_count; i++)
+        unknown += spool_refusals(marks->logs[i].log)->unknown;
+    return unknown;
 }
 
 void enrich_store_now(struct enrich *enrich)

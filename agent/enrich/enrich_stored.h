@@ -9,9 +9,11 @@
 #include "base/books.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct enrich;
+struct refused_range;
 struct room_waiter;
 
 enum mark_level { MARK_STORED, MARK_DELIVERED, MARK_LEVELS };
@@ -27,6 +29,15 @@ bool enrich_backlog_is_delivered(const struct enrich *enrich);
 // is sent again need not be looked at.
 bool enrich_has(const struct enrich *enrich, enum signal_kind signal, const uint8_t stream[8],
                 uint64_t sequence);
+// So many records of the stream from that sequence on are kept nowhere, or not everywhere.
+void enrich_refuse(struct enrich *enrich, const uint8_t stream[8], uint64_t sequence,
+                   uint64_t records);
+// Moves what of the stream, up to that sequence, was given up for good into ranges, in no order and
+// perhaps more than once; `most`: there may be more.
+size_t enrich_take_refused(struct enrich *enrich, const uint8_t stream[8], uint64_t upto,
+                           struct refused_range *ranges, size_t most);
+// Rises when records were given up of which nobody can say whose.
+uint64_t enrich_refused_unknown(const struct enrich *enrich);
 // Makes every mark stored that can be, before it returns: for an agent that ends.
 void enrich_store_now(struct enrich *enrich);
 // Called (from the loop, once) when a further mark has been reached, or the backlog; there must be

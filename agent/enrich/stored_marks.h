@@ -7,6 +7,7 @@
 #include "base/books.h"
 #include "base/waiter_list.h"
 #include "enrich/enrich_stored.h"
+#include "spool/refusals.h"
 
 #include <stdint.h>
 
@@ -40,6 +41,7 @@ struct stored_marks {
     unsigned log_count;
     struct mark_row rows[MARK_LEVELS][SIGNAL_COUNT];
     struct waiter_list waiters, waking;
+    struct refusals refusals; // of what a log, or all of them, did not take
 };
 
 // A signal goes to this log. Twice is once.

@@ -193,8 +193,10 @@ static void load(struct spool_log *log, const struct backlog_segment *item, size
     struct segment_findings findings;
     struct segment *segment = NULL;
     int r = segment_load(&segment, log->store, item->number, index * POSITIONS_EACH, &findings);
-    if (r != 0 || findings.damaged > 0)
+    if (r != 0 || findings.damaged > 0) {
         forget_streams(log);
+        log->settled.refusals.unknown++;
+    }
     if (r != 0) {
         set_aside(log, item->number, r);
         return;

@@ -37,6 +37,7 @@ static void book_dropped(struct spool_log *log, uint32_t records)
     log->book->held -= records;
     log->book->dropped[DROP_DAMAGED] += records;
     log_lost_unread(log, GAP_DAMAGED, records); // whose they were stood on the page
+    log->settled.refusals.unknown += records > 0;
 }
 
 static void examine(struct spool_log *log, struct segment *segment)

@@ -154,14 +154,17 @@ static void verdict_final(struct spool_log *log, struct segment *segment, uint32
         assert(verdict->refused <= records);
         book->delivered += records - verdict->refused;
         book->dropped[DROP_REFUSED] += verdict->refused;
-        if (verdict->refused)
+        if (verdict->refused) { // which of them, the sink does not say
             log_lost(log, segment, slot, GAP_REFUSED, verdict->refused);
+            log_refused(log, segment, slot, records);
+        }
         segment_mark(segment, slot, SEGMENT_DELIVERED, records);
     } else {
         assert(verdict->kind == VERDICT_DEAD);
         book->dead += records;
         struct parcel parcel;
         log_lost(log, segment, slot, GAP_DEAD, records);
+        log_refused(log, segment, slot, records);
         if (segment_parcel(segment, slot, &parcel))
             dead_letters_take(log->dead_letters, book, log->name, &parcel, verdict->reason);
         segment_mark(segment, slot, SEGMENT_DEAD, records);

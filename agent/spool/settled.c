@@ -27,6 +27,7 @@ void log_settled_deinit(struct spool_log *log)
 {
     assert(!log->settled.waiters.first && !log->settled.waking.first);
     loop_deferred_stop(&log->settled.advance);
+    refusals_deinit(&log->settled.refusals);
 }
 
 void log_settled_advance(struct spool_log *log)
@@ -42,6 +43,24 @@ uint64_t spool_settled(const struct spool_log *log)
         if (log->live[i]->pending > 0)
             return log->live[i]->identity.base_position + segment_first_pending(log->live[i]);
     return log->position;
+}
+
+void log_refused(struct spool_log *log, const struct segment *segment, uint32_t slot,
+                 uint32_t records)
+{
+    const uint8_t *entry = segment->data + SEGMENT_HEADER_SIZE + (size_t)slot * SEGMENT_ENTRY_SIZE;
+    uint64_t position = get_u64le(entry + ENTRY_SOURCE_POSITION);
+    uint64_t sequence = 0;
+    for (unsigned i = 8; i < 16; i++)
+        sequence = sequence << 8 | entry[ENTRY_ID + i];
+    if (sequence > 0 && position == sequence) // a client's, not of our own ids
+        refusals_note(&log->settled.refusals, entry + ENTRY_ID, sequence, records);
+}
+
+struct refusals *spool_refusals(struct spool_log *log)
+{
+    assert(log->magic == SPOOL_LOG_MAGIC);
+    return &log->settled.refusals;
 }
 
 bool spool_backlog_settled(const struct spool_log *log)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct refusals;
 struct room_waiter;
 struct spool_log;
 
@@ -16,6 +17,8 @@ struct spool_log;
 uint64_t spool_settled(const struct spool_log *log);
 // Whether all that an earlier run left has its verdict.
 bool spool_backlog_settled(const struct spool_log *log);
+// What of clients' streams the sink refused for good, or is lost; the reader takes rows out.
+struct refusals *spool_refusals(struct spool_log *log);
 // Called (from the loop, once) when verdicts have come.
 void spool_wait_settled(struct spool_log *log, struct room_waiter *waiter);
 void spool_wait_settled_cancel(struct spool_log *log, struct room_waiter *waiter);

@@ -92,6 +92,19 @@ bool enrich_has(const struct enrich *enrich, enum signal_kind signal, const uint
     return behind.here >= sequence;
 }
 
+size_t enrich_take_refused(struct enrich *enrich, const uint8_t stream[8], uint64_t upto,
+                           struct refused_range *ranges, size_t most)
+{
+    (void)enrich;
+    return refusals_take(&behind.refusals, stream, upto, ranges, most);
+}
+
+uint64_t enrich_refused_unknown(const struct enrich *enrich)
+{
+    (void)enrich;
+    return behind.refusals.unknown;
+}
+
 static uint64_t now(struct clock *clock)
 {
     (void)clock;
@@ -127,6 +140,7 @@ int set_up(void **unused)
 int tear_down(void **unused)
 {
     (void)unused;
+    refusals_deinit(&behind.refusals);
     native_state_deinit(&state);
     native_state_deinit(&state);
     return 0;

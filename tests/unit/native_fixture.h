@@ -9,6 +9,7 @@
 #include "enrich/enrich_gaps.h"
 #include "proto/native.pb-c.h"
 #include "proto/native_write.h"
+#include "spool/refusals.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,6 +43,7 @@ struct behind {
     bool backlog;                       // of an earlier agent: something is left
     uint64_t here;                      // highest sequence that the logs have
     uint64_t now_ns;                    // the clock
+    struct refusals refusals;           // what was given up of the stream
 };
 extern struct behind behind;
 extern Sluice__Native__AckLevel asked; // by the next greeting

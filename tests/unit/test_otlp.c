@@ -1,5 +1,7 @@
 // Export requests of real SDKs, and of none: through decode, enrich and spool, up to what an
 // exporter is offered.
+#include "base/refused_range.h"
+#include "enrich/enrich_stored.h"
 #include "otlp_door.h"
 
 #include "decode/otlp.h"
@@ -361,6 +363,44 @@ static void test_a_run_of_a_native_client(void **state)
     door_free(door);
 }
 
+// What the door refuses of a client's stream is noted for its next receipt, record by record.
+static void test_a_native_run_says_which_were_refused(void **state)
+{
+    (void)state;
+    static const uint8_t stream[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    struct door *door = door_of(4 * SPOOL_SEGMENT_MIN, SPOOL_SEGMENT_MIN, 1, 1);
+    struct message scope = {0};
+    struct message message = {0};
+    char *text = calloc(1, SPOOL_SEGMENT_MIN + 1);
+    assert_non_null(text);
+    memset(text, 'x', SPOOL_SEGMENT_MIN);
+    const char *const bodies[] = {"before", text, text, "after", text};
+    for (unsigned i = 0; i < 5; i++) {
+        struct message record = {0};
+        put_message(&record, OTLP_LOG_BODY, any_text(bodies[i]));
+        put_message(&scope, OTLP_SCOPE_RECORDS, record);
+    }
+    put_message(&message, OTLP_RUN_SCOPES, scope);
+    struct resource_run run = {.signal = SIGNAL_LOGS,
+                               .message = message_slice(&message),
+                               .stream = stream,
+                               .sequence = 100,
+                               .records = 5,
+                               .policy = DOOR_SHED};
+    struct run_outcome outcome = {0};
+    assert_int_equal(decode_resource_run(door->decoder, &run, &outcome), 0);
+    assert_int_equal(outcome.rejected, 3);
+    struct refused_range ranges[4];
+    struct enrich *enrich = door->house->enrich;
+    assert_int_equal(enrich_take_refused(enrich, stream, 1000, ranges, 4), 2);
+    assert_true(ranges[0].first == 101 && ranges[0].count == 2);
+    assert_true(ranges[1].first == 104 && ranges[1].count == 1);
+    assert_int_equal(enrich_refused_unknown(enrich), 0);
+    message_free(&message);
+    free(text);
+    door_free(door);
+}
+
 static void test_a_native_run_waits(void **state)
 {
     (void)state;
@@ -396,6 +436,7 @@ int main(void)
         cmocka_unit_test(test_a_huge_resource_is_too_large),
         cmocka_unit_test(test_each_run_has_its_own_resource),
         cmocka_unit_test(test_a_run_of_a_native_client),
+        cmocka_unit_test(test_a_native_run_says_which_were_refused),
         cmocka_unit_test(test_a_native_run_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

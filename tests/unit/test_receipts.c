@@ -15,6 +15,22 @@ static void assert_receipt(uint64_t sequence, Sluice__Native__AckLevel level)
     assert_memory_equal(frame->receipt->stream.data, "streamID", 8);
     assert_int_equal(frame->receipt->sequence, sequence);
     assert_int_equal(frame->receipt->level, level);
+    assert_int_equal(frame->receipt->n_refused, 0);
+    sluice__native__frame__free_unpacked(frame, NULL);
+}
+
+// The next receipt, which goes so far, and names so many ranges, the first of them this.
+static void assert_refused(uint64_t sequence, size_t ranges, uint64_t first, uint64_t count,
+                           Sluice__Native__ErrorCode code)
+{
+    Sluice__Native__Frame *frame = answer();
+    assert_non_null(frame);
+    assert_int_equal(frame->body_case, SLUICE__NATIVE__FRAME__BODY_RECEIPT);
+    assert_int_equal(frame->receipt->sequence, sequence);
+    assert_int_equal(frame->receipt->n_refused, ranges);
+    assert_int_equal(frame->receipt->refused[0]->first, first);
+    assert_int_equal(frame->receipt->refused[0]->count, count);
+    assert_int_equal(frame->receipt->refused[0]->code, code);
     sluice__native__frame__free_unpacked(frame, NULL);
 }
 
@@ -309,6 +325,72 @@ static void a_receipt_comes_before_a_closing_error(void **unused)
     assert_null(answer());
 }
 
+#define REFUSED SLUICE__NATIVE__ERROR_CODE__ERROR_REFUSED
+#define STREAM (const uint8_t *)"streamID"
+
+static void a_receipt_names_what_was_given_up(void **unused)
+{
+    (void)unused;
+    greet(LEVEL_STORED);
+    refusals_note(&behind.refusals, STREAM, 3, 2);
+    refusals_note(&behind.refusals, STREAM, 9, 4); // it may be known ahead of its receipt
+    refusals_note(&behind.refusals, (const uint8_t *)"another1", 2, 1);
+    refusals_note(&behind.refusals, STREAM, 4, 2); // by another log
+    put_records(1, 10);
+    assert_int_equal(offer(), DECODE_MORE);
+    assert_refused(10, 2, 3, 3, REFUSED);
+    put_records(11, 5);
+    assert_int_equal(offer(), DECODE_MORE);
+    assert_refused(15, 1, 11, 2, REFUSED);
+    put_records(16, 1);
+    assert_int_equal(offer(), DECODE_MORE);
+    assert_receipt(16, LEVEL_STORED); // once each
+}
+
+static void many_ranges_take_several_receipts(void **unused)
+{
+    (void)unused;
+    greet(LEVEL_STORED);
+    put_records(1, 1);
+    assert_int_equal(offer(), DECODE_MORE);
+    assert_receipt(1, LEVEL_STORED);
+    for (uint64_t i = 0; i < 20; i++)
+        refusals_note(&behind.refusals, STREAM, UINT64_C(1) << 62 | (3 * i + 1), 1);
+    for (uint64_t i = 0; i < 6; i++)
+        put_records((UINT64_C(1) << 62) + 10 * i, 10);
+    assert_int_equal(offer(), DECODE_MORE);
+    size_t told = 0;
+    uint64_t reached = 0;
+    for (unsigned turns = 0; reached != (UINT64_C(1) << 62) + 59 && turns < 10; turns++) {
+        decode_native_answers(&decoder, &state);
+        for (Sluice__Native__Frame *frame; (frame = answer());) {
+            assert_true(reached <= 1); // those before the last go no further than was reached
+            told += frame->receipt->n_refused;
+            reached = frame->receipt->sequence;
+            sluice__native__frame__free_unpacked(frame, NULL);
+        }
+    }
+    assert_int_equal(told, 20);
+    assert_true(reached == (UINT64_C(1) << 62) + 59);
+}
+
+static void where_nobody_knows_whose_all_may_be_lost(void **unused)
+{
+    (void)unused;
+    behind.refusals.unknown = 7; // before this connection
+    greet(LEVEL_STORED);
+    put_records(1, 10);
+    assert_int_equal(offer(), DECODE_MORE);
+    assert_receipt(10, LEVEL_STORED);
+    behind.refusals.unknown++;
+    put_records(11, 5);
+    assert_int_equal(offer(), DECODE_MORE);
+    assert_refused(15, 1, 11, 5, SLUICE__NATIVE__ERROR_CODE__ERROR_INTERNAL);
+    put_records(16, 1);
+    assert_int_equal(offer(), DECODE_MORE);
+    assert_receipt(16, LEVEL_STORED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +406,9 @@ int main(void)
         CASE(many_flushes_wait_together),
         CASE(nothing_comes_behind_a_closing_error),
         CASE(a_receipt_comes_before_a_closing_error),
+        CASE(a_receipt_names_what_was_given_up),
+        CASE(many_ranges_take_several_receipts),
+        CASE(where_nobody_knows_whose_all_may_be_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
