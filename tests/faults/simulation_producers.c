@@ -212,7 +212,13 @@ static void receipt(struct simulation *simulation, struct producer *producer,
 {
     CHECK(receipt->stream.len == 8 && memcmp(receipt->stream.data, producer->stream, 8) == 0,
           "a receipt for another stream");
-    CHECK(receipt->sequence > producer->receipt, "a receipt that goes back");
+    // Ranges that do not fit into one are told before it is reached.
+    CHECK(receipt->sequence > producer->receipt ||
+              (receipt->sequence == producer->receipt && receipt->n_refused > 0),
+          "a receipt that goes back");
+    for (size_t i = 0; i < receipt->n_refused; i++)
+        CHECK(receipt->refused[i]->first + receipt->refused[i]->count - 1 <= producer->taken,
+              "a refusal of what was not taken");
     CHECK(receipt->sequence <= producer->taken, "a receipt for what was not taken");
     if (receipt->level == SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_DELIVERED)
         check_delivered(simulation, producer, receipt->sequence);

@@ -159,7 +159,7 @@ class NativeWriter(Writer):
                 if kind == RECEIPT:
                     receipt = dict(fields(body))
                     assert receipt[1] == self.stream and receipt[3] == self.level, receipt
-                    while self.unconfirmed and next(iter(self.unconfirmed)) + RUN <= receipt[2]:
+                    while self.unconfirmed and next(iter(self.unconfirmed)) + RUN <= receipt.get(2, 0):
                         self.promised.add(self.unconfirmed.popitem(last=False)[0])
             data = data[4 + size:]
         return data

@@ -3,6 +3,7 @@
 #include "decode/decoder.h"
 #include "decode/otlp.h"
 #include "enrich/enrich_gaps.h"
+#include "enrich/enrich_room.h"
 #include "proto/native.pb-c.h"
 
 #include <setjmp.h>
@@ -118,7 +119,9 @@ static void play(size_t step)
     struct bytes client = {.size = 0};
     struct bytes expected = {.size = 0};
     struct bytes said = {.size = 0};
-    struct decoder decoder = {.config = {.agent_id = agent_id, .agent_version = "0.1.0"}};
+    struct enrich enrich = {0}; // no logs, and nothing given up
+    struct decoder decoder = {
+        .config = {.enrich = &enrich, .agent_id = agent_id, .agent_version = "0.1.0"}};
     struct native_state state = {0};
     enum decode_stop stop = DECODE_MORE;
     size_t from = 0;
