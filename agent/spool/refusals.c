@@ -70,7 +70,7 @@ void refusals_note(struct refusals *refusals, const uint8_t stream[8], uint64_t 
     struct refused_range now = {first, count};
     assert(first > 0 && count > 0);
     if (!refusals->rows)
-        refusals->rows = malloc(REFUSALS_MAX * sizeof *refusals->rows);
+        refusals->rows = calloc(REFUSALS_MAX, sizeof *refusals->rows);
     if (!refusals->rows) {
         refusals->unknown++;
         return;
