@@ -189,6 +189,7 @@ int agent_start_decode(struct agent *agent)
         .max_message = agent->settings->max_message,
         .join = agent->settings->join_for_ns > 0,
         .truncated = &agent->books.receive.truncated,
+        .credit_waits = &agent->books.receive.credit_waits,
         .read_bytes = &agent->books.receive.read_bytes,
         .agent_version = sluice_version(),
     };

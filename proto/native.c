@@ -14,11 +14,13 @@ enum { FLUSH_TOKEN = 1, FLUSH_LEVEL = 2, FLUSH_DEADLINE_MS = 3 };
 enum {
     WELCOME_VERSION = 1,
     WELCOME_MAX_FRAME = 2,
+    WELCOME_CREDITS = 3,
     WELCOME_AGENT_ID = 4,
     WELCOME_ACK_LEVEL = 5,
     WELCOME_FEATURES = 6,
     WELCOME_AGENT_VERSION = 7,
 };
+enum { CREDIT_BYTES = 1 };
 enum { FLUSHED_TOKEN = 1, FLUSHED_SEQUENCE = 2, FLUSHED_LEVEL = 3 };
 enum { RECEIPT_STREAM = 1, RECEIPT_SEQUENCE = 2, RECEIPT_LEVEL = 3, RECEIPT_REFUSED = 4 };
 enum { REFUSED_FIRST = 1, REFUSED_COUNT = 2, REFUSED_CODE = 3 };
@@ -227,6 +229,7 @@ size_t native_write_welcome(uint8_t *out, size_t capacity, const struct native_w
     size_t version = welcome->agent_version ? strlen(welcome->agent_version) : 0;
     size_t size = varint_field_size(WELCOME_VERSION, NATIVE_VERSION) +
                   varint_field_size(WELCOME_MAX_FRAME, welcome->max_frame) +
+                  varint_field_size(WELCOME_CREDITS, welcome->credits) +
                   text_field_size(WELCOME_AGENT_ID, welcome->agent_id, id) +
                   varint_field_size(WELCOME_ACK_LEVEL, welcome->ack_level) +
                   varint_field_size(WELCOME_FEATURES, welcome->features) +
@@ -237,6 +240,7 @@ size_t native_write_welcome(uint8_t *out, size_t capacity, const struct native_w
         return 0;
     at = put_varint_field(at, WELCOME_VERSION, NATIVE_VERSION);
     at = put_varint_field(at, WELCOME_MAX_FRAME, welcome->max_frame);
+    at = put_varint_field(at, WELCOME_CREDITS, welcome->credits);
     at = put_text_field(at, WELCOME_AGENT_ID, welcome->agent_id, id);
     at = put_varint_field(at, WELCOME_ACK_LEVEL, welcome->ack_level);
     at = put_varint_field(at, WELCOME_FEATURES, welcome->features);
@@ -263,6 +267,17 @@ size_t native_write_error(uint8_t *out, size_t capacity, const struct native_err
     at = put_varint_field(at, ERROR_COUNT, error->count);
     at = put_varint_field(at, ERROR_OPEN, error->open);
     put_varint_field(at, ERROR_VERSION, NATIVE_VERSION);
+    return total;
+}
+
+size_t native_write_credit(uint8_t *out, size_t capacity, uint64_t bytes)
+{
+    size_t total;
+    uint8_t *at =
+        start_frame(out, capacity, NATIVE_CREDIT, varint_field_size(CREDIT_BYTES, bytes), &total);
+    if (!at)
+        return 0;
+    put_varint_field(at, CREDIT_BYTES, bytes);
     return total;
 }
 

@@ -10,6 +10,7 @@
 struct native_welcome {
     uint32_t max_frame;
     const uint8_t *agent_id; // 16 bytes, or NULL
+    uint64_t credits;        // 0: left out
     uint32_t ack_level;
     uint64_t features;
     const char *agent_version;
@@ -41,6 +42,10 @@ struct native_receipt {
 size_t native_write_receipt(uint8_t *out, size_t capacity, const struct native_receipt *receipt);
 
 #define NATIVE_FEATURE_RECEIPTS ((uint64_t)1)
+#define NATIVE_FEATURE_CREDITS ((uint64_t)2)
+
+// Bytes of Records frames that may be sent beyond those granted before.
+size_t native_write_credit(uint8_t *out, size_t capacity, uint64_t bytes);
 
 size_t native_write_flushed(uint8_t *out, size_t capacity, uint64_t token, uint64_t sequence,
                             enum native_ack_level level);

@@ -60,6 +60,7 @@ struct receive_book {
     uint64_t truncated;   // lines cut at max_line
     uint64_t surplus_fds; // descriptors that came with a message and were closed
     uint64_t closed[CLOSE_REASON_COUNT];
+    uint64_t credit_waits;            // times a native writer got no further credit: a log fills up
     uint64_t paused;                  // times a connection was not read because memory was used up
     struct byte_budget read_bytes;    // kept of all connections: unfinished lines, frames, answers
     struct byte_budget message_bytes; // of all unfinished OTLP messages, compressed and inflated

@@ -89,6 +89,8 @@ static const struct metric_row rows[] = {
     {"sluice_closed_connections_total", RECEIVE(closed),
      ARRAY("reason", closed_name, CLOSE_REASON_COUNT),
      .help = "Connections that the agent closed of its own accord."},
+    {"sluice_credit_waits_total", RECEIVE(credit_waits),
+     .help = "Times a native writer was held back because a log filled up."},
     {"sluice_paused_reads_total", RECEIVE(paused),
      .help = "Times a connection was not read because the memory for unfinished input was used "
              "up."},

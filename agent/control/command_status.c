@@ -154,6 +154,7 @@ static void print_connections(FILE *out, yajl_val receive)
     print_counts(out, "closed by the agent", member(receive, "closed", yajl_t_object));
     print_count(out, receive, "truncated", "lines cut at max_line");
     print_count(out, receive, "surplus_fds", "descriptors sent unasked");
+    print_count(out, receive, "credit_waits", "writers held back");
     print_count(out, receive, "paused", "reads paused for memory");
     print_budget(out, receive, "read_bytes", "memory for unfinished lines and frames");
     print_budget(out, receive, "message_bytes", "memory for unfinished OTLP messages");

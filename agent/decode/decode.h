@@ -20,10 +20,11 @@ struct enrich;
 struct decoder_config {
     struct enrich *enrich;
     struct clock *clock;
-    size_t max_line;     // bytes; a longer line is cut there and marked
-    size_t max_message;  // bytes of an OTLP message or native frame
-    bool join;           // lines of a stack trace become part of the record they belong to
-    uint64_t *truncated; // counts lines cut at max_line; may be NULL
+    size_t max_line;        // bytes; a longer line is cut there and marked
+    size_t max_message;     // bytes of an OTLP message or native frame
+    bool join;              // lines of a stack trace become part of the record they belong to
+    uint64_t *truncated;    // counts lines cut at max_line; may be NULL
+    uint64_t *credit_waits; // counts native writers held back; may be NULL
     struct byte_budget *read_bytes; // charged for what a line_state keeps; may be NULL
     const uint8_t *agent_id;        // 16 bytes, told to native clients; may be NULL
     const char *agent_version;      // likewise

@@ -43,6 +43,10 @@ struct native_state {
     uint64_t unknown;          // enrich_refused_unknown, as far as it was told
     uint32_t ack_level;        // granted
     uint32_t run_level;        // of the runs since the last that is owed or reached
+    bool credits;              // both sides keep to them
+    bool credit_withheld;      // more would be due were the logs not filling up
+    uint64_t credit_left;      // granted and not used yet, bytes
+    uint64_t credit_urgent;    // used by runs with warn or above, and not given back
     bool marked[SIGNAL_COUNT]; // signals of the runs that came
     bool earlier;              // what an earlier agent left holds a run that was sent again
     struct native_owed owed[NATIVE_OWED]; // the oldest first
@@ -64,6 +68,11 @@ void native_state_deinit(struct native_state *state);
 // Whether something still is owed, which a further mark (decoder_wait_stored) or the deadline lets
 // go.
 bool decode_native_answers(struct decoder *decoder, struct native_state *state);
+// Waits, where credit is held back, for the fullest log to give up a segment: then call
+// decode_native_answers. cancel is safe where nothing waits.
+void decode_native_watch(struct decoder *decoder, const struct native_state *state,
+                         struct room_waiter *waiter);
+void decode_native_watch_cancel(struct decoder *decoder, struct room_waiter *waiter);
 // The connection will be closed: writes what has been reached by now, every Flush with it.
 void decode_native_end(struct decoder *decoder, struct native_state *state);
 // When the next answer is due whatever has been reached: monotonic nanoseconds; 0: none is.

@@ -5,6 +5,7 @@
 #include "decode/decode_native.h"
 
 #include "decode/decoder.h"
+#include "decode/native_credit.h"
 #include "decode/native_receipts.h"
 #include "decode/otlp.h"
 #include "enrich/enrich_gaps.h"
@@ -20,6 +21,7 @@
 struct frame_view {
     const uint8_t *data;
     size_t size;
+    size_t whole; // of a body: its frame's, with the length before it
 };
 
 void native_state_deinit(struct native_state *state)
@@ -50,7 +52,7 @@ static enum decode_stop refuse(struct decoder *decoder, struct native_state *sta
     return DECODE_CLOSE;
 }
 
-static size_t max_frame(const struct decoder *decoder)
+size_t native_max_frame(const struct decoder *decoder)
 {
     size_t limit = decoder->config.max_message;
     return limit > 0 && limit < NATIVE_MAX_FRAME ? limit : NATIVE_MAX_FRAME;
@@ -81,12 +83,15 @@ static enum decode_stop take_hello(struct decoder *decoder, struct native_state 
     if (state->has_stream) // without sequences there is nothing to write a receipt for
         state->ack_level = hello.ack_level;
     state->greeted = true;
-    // No credits or rings yet: none is granted.
+    // No rings yet: none is granted.
+    state->credits = hello.features & NATIVE_FEATURE_CREDITS;
     struct native_welcome welcome = {
-        .max_frame = (uint32_t)max_frame(decoder),
+        .max_frame = (uint32_t)native_max_frame(decoder),
+        .credits = native_first_credit(decoder, state),
         .agent_id = decoder->config.agent_id,
         .ack_level = state->ack_level,
-        .features = state->ack_level > NATIVE_ACK_NONE ? NATIVE_FEATURE_RECEIPTS : 0,
+        .features = (state->ack_level > NATIVE_ACK_NONE ? NATIVE_FEATURE_RECEIPTS : 0) |
+                    (state->credits ? NATIVE_FEATURE_CREDITS : 0),
         .agent_version = decoder->config.agent_version,
     };
     took_room(state, native_write_welcome(native_out_end(state), native_out_room(state), &welcome));
@@ -158,6 +163,13 @@ static enum decode_stop take_records(struct decoder *decoder, struct native_stat
                                      struct frame_view body)
 {
     struct native_records records = {0};
+    if (native_is_overrun(state, body.whole)) {
+        char text[sizeof state->error];
+        snprintf(text, sizeof text,
+                 "a run of %zu bytes where %llu of credit are left: wait for a Credit", body.whole,
+                 (unsigned long long)state->credit_left);
+        return refuse(decoder, state, NATIVE_ERROR_ORDER, 0, 0, text);
+    }
     if (native_read_records(body.data, body.size, &records) < 0 || !records.payload ||
         records.count > records.payload_size / 2) {
         enum signal_kind signal = signal_of(records.payload_field);
@@ -169,6 +181,7 @@ static enum decode_stop take_records(struct decoder *decoder, struct native_stat
     if (is_duplicate(decoder, state, &records)) {
         enrich_duplicate(decoder->config.enrich, signal_of(records.payload_field), records.count);
         took_run(decoder, state, &records, records.count);
+        native_use_credit(state, body.whole, URGENCY_HIGH); // of no log's room
         return DECODE_MORE;
     }
     struct resource_run run = {
@@ -193,6 +206,7 @@ static enum decode_stop take_records(struct decoder *decoder, struct native_stat
         return refuse(decoder, state, NATIVE_ERROR_INTERNAL, records.first_sequence, records.count,
                       "the agent is out of memory");
     took_run(decoder, state, &records, outcome.records);
+    native_use_credit(state, body.whole, outcome.urgency);
     if (outcome.rejected > 0)
         tell_refused(state, &records, NATIVE_ERROR_TOO_LARGE, outcome.rejected);
     if (outcome.shed > 0)
@@ -247,7 +261,7 @@ static enum decode_stop take_frame(struct decoder *decoder, struct native_state 
                                    struct frame_view frame)
 {
     enum native_kind kind;
-    struct frame_view body;
+    struct frame_view body = {.whole = NATIVE_LENGTH_SIZE + frame.size};
     if (native_body(frame.data, frame.size, &kind, &body.data, &body.size) < 0)
         return refuse(decoder, state, NATIVE_ERROR_MALFORMED, 0, 0, "not a frame");
     if (!state->greeted && kind != NATIVE_HELLO && kind != NATIVE_NONE)
@@ -286,7 +300,7 @@ static enum decode_stop take_frames(struct decoder *decoder, struct native_state
     enum decode_stop stop = DECODE_MORE;
     while (stop == DECODE_MORE) {
         struct frame_view frame;
-        int r = native_frame(bytes + *at, data.size - *at, max_frame(decoder), &frame.data,
+        int r = native_frame(bytes + *at, data.size - *at, native_max_frame(decoder), &frame.data,
                              &frame.size);
         if (r == NATIVE_MORE)
             return DECODE_MORE;

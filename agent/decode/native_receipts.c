@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/refused_range.h"
 #include "decode/decoder.h"
+#include "decode/native_credit.h"
 #include "enrich/enrich_stored.h"
 #include "proto/native_write.h"
 
@@ -308,6 +309,7 @@ bool decode_native_answers(struct decoder *decoder, struct native_state *state)
     if (state->greeted) {
         answer_flushes(decoder, state);
         answer_receipts(decoder, state);
+        native_answer_credit(decoder, state);
     }
     return state->owed_count > 0 || state->flush_count > 0;
 }

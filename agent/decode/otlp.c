@@ -141,6 +141,7 @@ int decode_resource_run(struct decoder *decoder, const struct resource_run *run,
     }
     *outcome = (struct run_outcome){.records = (uint32_t)tally.records,
                                     .rejected = (uint32_t)walk.rejected,
+                                    .urgency = walk.run.urgency,
                                     .shed = (uint32_t)walk.shed};
     return 0;
 }

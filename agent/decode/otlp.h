@@ -29,8 +29,9 @@ struct resource_run {
 struct run_outcome {
     uint32_t records; // booked
     uint32_t
-        rejected;  // of these: too large for a segment (or the memory there is), or without route
-    uint32_t shed; // of these: in no log, which sheds and was full or kept its room
+        rejected; // of these: too large for a segment (or the memory there is), or without route
+    enum urgency urgency; // of the most urgent
+    uint32_t shed;        // of these: in no log, which sheds and was full or kept its room
 };
 
 // Hands all records of the run to enrich, or none.

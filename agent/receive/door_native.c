@@ -17,6 +17,7 @@
 struct native_peer {
     struct native_state state; // first: connection->state.native points to it
     struct connection *connection;
+    struct room_waiter credit_waiter; // while less is granted, as a log fills up
     struct loop_timer deadline; // of a Flush, or of a peer that has ended and is owed something
     uint64_t linger_until_ns;   // monotonic; 0: it has not ended
 };
@@ -47,6 +48,7 @@ static bool await_answers(struct connection *connection)
     bool owes = decode_native_answers(decoder, connection->state.native);
     if (owes)
         decoder_wait_stored(decoder, &connection->stored_waiter);
+    decode_native_watch(decoder, connection->state.native, &peer_of(connection)->credit_waiter);
     set_deadline(peer_of(connection));
     return owes;
 }
@@ -77,6 +79,15 @@ static void stored_further(struct room_waiter *waiter)
     answer(connection);
 }
 
+static void log_fell(struct room_waiter *waiter)
+{
+    struct native_peer *peer =
+        (struct native_peer *)(void *)((char *)waiter -
+                                       offsetof(struct native_peer, credit_waiter));
+    connection_check(peer->connection);
+    answer(peer->connection);
+}
+
 static void deadline_expired(struct loop_timer *timer)
 {
     struct native_peer *peer =
@@ -97,6 +108,7 @@ static int native_open(struct connection *connection)
         return -ENOMEM;
     peer->connection = connection;
     peer->deadline.expired = deadline_expired;
+    peer->credit_waiter.room = log_fell;
     connection->state.native = &peer->state;
     connection->stored_waiter.room = stored_further;
     return 0;
@@ -155,7 +167,7 @@ static size_t native_output(struct connection *connection, const uint8_t **data)
     if (!state)
         return 0;
     if (state->out_size == 0) // what had no room before
-        decode_native_answers(connection->receive->config.decoder, state);
+        await_answers(connection);
     size_t size = state->out_size;
     *data = state->out;
     state->out_size = 0;
@@ -171,6 +183,8 @@ static void native_close(struct connection *connection)
 {
     decoder_wait_stored_cancel(connection->receive->config.decoder, &connection->stored_waiter);
     if (connection->state.native) {
+        decode_native_watch_cancel(connection->receive->config.decoder,
+                                   &peer_of(connection)->credit_waiter);
         loop_timer_stop(&peer_of(connection)->deadline);
         native_state_deinit(connection->state.native);
     }

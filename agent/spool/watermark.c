@@ -37,6 +37,11 @@ bool spool_is_above(const struct spool_log *log, enum urgency urgency)
     return is_above(log, urgency == URGENCY_LOW ? WATERMARK_LOW : WATERMARK_NORMAL);
 }
 
+unsigned spool_pressure(const struct spool_log *log)
+{
+    return (unsigned)is_above(log, WATERMARK_LOW) + (unsigned)is_above(log, WATERMARK_NORMAL);
+}
+
 bool spool_keeps(struct spool_log *log, enum urgency urgency)
 {
     if (!spool_is_above(log, urgency))

@@ -24,6 +24,8 @@ struct spool_log;
 // Whether the log is filled beyond what records of that urgency may use. URGENCY_HIGH: never, they
 // may use all of it.
 bool spool_is_above(const struct spool_log *log, enum urgency urgency);
+// The watermarks that it has passed: 0, 1 (that of trace and debug) or 2 (info too).
+unsigned spool_pressure(const struct spool_log *log);
 // What a log that sheds does with one more record, or run: false where it refuses it by level.
 // Counts the sample.
 bool spool_keeps(struct spool_log *log, enum urgency urgency);

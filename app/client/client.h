@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sys/un.h>
 
+#define CREDIT_FIRST ((uint64_t)64 << 10)     // bytes of Records frames before the agent's word
 #define SLUICE_RECORD_MAX ((size_t)256 << 10) // bytes of one record
 
 enum sluice_drop { SLUICE_DROP_BUFFER_FULL, SLUICE_DROP_TOO_LARGE, SLUICE_DROP_COUNT };
@@ -22,6 +23,8 @@ struct sluice_connection {
     unsigned backoff;      // ms
     bool greeted;          // the hello is written
     bool welcomed;         // so is the agent's answer read
+    bool credits;          // the agent counts them too: until its Welcome it does
+    uint64_t credit;       // bytes of Records frames that may still be sent
     bool going;            // the agent asked us to leave
     bool resend;           // the oldest run was already written in part
     unsigned pumps;        // since the agent's side was last read
@@ -56,6 +59,8 @@ void sluice_pump(struct sluice *sluice);
 void sluice_disconnect(struct sluice *sluice);
 // Builds the next frame's head in connection.head; OUT_NONE where nothing is to be sent.
 enum sluice_outgoing sluice_next_frame(struct sluice *sluice);
+// Whether the oldest run waits for the agent's credit.
+bool sluice_waits_for_credit(const struct sluice *sluice);
 // Builds preamble and Hello. 0 or a positive errno.
 int sluice_build_hello(struct sluice *sluice, const struct sluice_options *options);
 // Takes in one of the agent's frames.

@@ -66,6 +66,8 @@ static bool connect_now(struct sluice *sluice)
     }
     connection->fd = fd;
     connection->pumps = 0;
+    connection->credits = true;
+    connection->credit = CREDIT_FIRST;
     sluice->connections++;
     return true;
 }
@@ -189,7 +191,8 @@ static bool write_frames(struct sluice *sluice)
 
 static bool expects_answer(const struct sluice *sluice)
 {
-    return !sluice->connection.welcomed || sluice->flush_answered < sluice->flush_sent;
+    return !sluice->connection.welcomed || sluice_waits_for_credit(sluice) ||
+           sluice->flush_answered < sluice->flush_sent;
 }
 
 void sluice_pump(struct sluice *sluice)
@@ -200,7 +203,8 @@ void sluice_pump(struct sluice *sluice)
             return;
         bool alive = write_frames(sluice);
         if (alive && (expects_answer(sluice) || ++sluice->connection.pumps >= READ_EVERY))
-            alive = read_agent(sluice);
+            alive =
+                read_agent(sluice) && (!sluice_waits_for_credit(sluice) || write_frames(sluice));
         if (alive)
             return;
         sluice_disconnect(sluice);

@@ -11,14 +11,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FEATURE_CREDITS 2
 #define FLUSH_EVERY 256 // records without the agent's word
 
 // Field numbers of native.proto.
-enum { HELLO_NAME = 1, HELLO_VERSION = 2, HELLO_STREAM = 3, HELLO_PROCESS = 5, HELLO_RESOURCE = 6 };
+enum {
+    HELLO_NAME = 1,
+    HELLO_VERSION = 2,
+    HELLO_STREAM = 3,
+    HELLO_PROCESS = 5,
+    HELLO_RESOURCE = 6,
+    HELLO_FEATURES = 7
+};
 enum { PROCESS_PID = 1, PROCESS_NAME = 2 };
 enum { RECORDS_FIRST_SEQUENCE = 1, RECORDS_COUNT = 2, RECORDS_RESEND = 7 };
 enum { FLUSH_TOKEN = 1, GOODBYE_LAST_SEQUENCE = 1 };
 enum { DROP_SIGNAL = 1, DROP_REASON = 2, DROP_NUMBER = 3 };
+enum { WELCOME_CREDITS = 3, WELCOME_FEATURES = 6, CREDIT_BYTES = 1 };
 enum { FLUSHED_TOKEN = 1, GOAWAY_RECONNECT_AFTER = 3 };
 
 // --- Hello
@@ -69,6 +78,7 @@ int sluice_build_hello(struct sluice *sluice, const struct sluice_options *optio
     encode_resource(&encoder, options);
     size_t resource_size = resource ? (size_t)(encoder.at - resource) : 0;
     sluice_encode_end(&encoder, resource);
+    sluice_encode_varint(&encoder, HELLO_FEATURES, FEATURE_CREDITS);
     sluice_encode_end(&encoder, body);
     if (encoder.full || resource_size > NATIVE_MAX_RESOURCE) {
         free(hello);
@@ -179,6 +189,13 @@ static bool flush_is_due(struct sluice *sluice)
     return false;
 }
 
+bool sluice_waits_for_credit(const struct sluice *sluice)
+{
+    const struct sluice_connection *connection = &sluice->connection;
+    return connection->credits && connection->greeted && connection->sending == OUT_NONE &&
+           sluice->queue.count > 0;
+}
+
 enum sluice_outgoing sluice_next_frame(struct sluice *sluice)
 {
     struct sluice_connection *connection = &sluice->connection;
@@ -193,6 +210,10 @@ enum sluice_outgoing sluice_next_frame(struct sluice *sluice)
         return OUT_CONTROL;
     if (run) {
         build_run(sluice, run);
+        uint64_t size = connection->head_size + run->size;
+        if (connection->credits && size > connection->credit)
+            return OUT_NONE; // the queue fills up, and what has no room there is dropped
+        connection->credit -= connection->credits ? size : 0;
         return OUT_RECORDS;
     }
     if (sluice->goodbye) {
@@ -225,6 +246,18 @@ static void take_flushed(struct sluice *sluice, uint64_t token)
         sluice->confirmed = sluice->flush_mark;
 }
 
+// Welcome counts what was sent before it; without the feature nothing is counted any more.
+static void take_welcome(struct sluice_connection *connection, const uint8_t *body, size_t size)
+{
+    if (connection->welcomed)
+        return;
+    uint64_t granted = varint_of(body, size, WELCOME_CREDITS);
+    connection->welcomed = true;
+    connection->backoff = 0;
+    connection->credits = varint_of(body, size, WELCOME_FEATURES) & FEATURE_CREDITS;
+    connection->credit += granted > CREDIT_FIRST ? granted - CREDIT_FIRST : 0;
+}
+
 void sluice_take_frame(struct sluice *sluice, const uint8_t *frame, size_t size)
 {
     struct sluice_connection *connection = &sluice->connection;
@@ -235,8 +268,10 @@ void sluice_take_frame(struct sluice *sluice, const uint8_t *frame, size_t size)
         return;
     switch (kind) {
     case NATIVE_WELCOME:
-        connection->welcomed = true;
-        connection->backoff = 0;
+        take_welcome(connection, body, body_size);
+        break;
+    case NATIVE_CREDIT:
+        connection->credit += varint_of(body, body_size, CREDIT_BYTES);
         break;
     case NATIVE_FLUSHED:
         take_flushed(sluice, varint_of(body, body_size, FLUSHED_TOKEN));

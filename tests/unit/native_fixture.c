@@ -14,6 +14,7 @@
 struct behind behind;
 
 Sluice__Native__AckLevel asked; // by the next greeting
+bool wants_credits;             // likewise
 bool resent;                    // the next runs say so
 int run_level;                  // that the next runs ask for themselves; -1: none
 
@@ -33,6 +34,7 @@ int decode_resource_run(struct decoder *by, const struct resource_run *run,
     outcome->records = run->records ? run->records : 7;
     outcome->rejected = behind.rejected;
     outcome->shed = behind.shed;
+    outcome->urgency = behind.urgency;
     return 0;
 }
 
@@ -105,6 +107,28 @@ uint64_t enrich_refused_unknown(const struct enrich *enrich)
     return behind.refusals.unknown;
 }
 
+unsigned enrich_pressure(const struct enrich *enrich, unsigned signals)
+{
+    (void)enrich;
+    behind.pressed = signals;
+    return behind.pressure;
+}
+
+void enrich_pressure_watch(const struct enrich *enrich, unsigned signals,
+                           struct room_waiter *waiter)
+{
+    (void)enrich;
+    (void)signals;
+    (void)waiter;
+    behind.watched++;
+}
+
+void enrich_pressure_watch_cancel(const struct enrich *enrich, struct room_waiter *waiter)
+{
+    (void)enrich;
+    (void)waiter;
+}
+
 static uint64_t now(struct clock *clock)
 {
     (void)clock;
@@ -118,6 +142,7 @@ static struct clock fixture_clock = {now, now};
 const uint8_t agent_id[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 struct decoder decoder;
 struct native_state state;
+uint64_t credit_waits;
 static uint8_t input[70000];
 size_t input_size;
 
@@ -128,10 +153,13 @@ int set_up(void **unused)
     memset(&state, 0, sizeof state);
     asked = SLUICE__NATIVE__ACK_LEVEL__ACK_LEVEL_NONE;
     resent = false;
+    wants_credits = false;
+    credit_waits = 0;
     run_level = -1;
     decoder.config = (struct decoder_config){.clock = &fixture_clock,
                                              .max_message = (size_t)16 << 20,
                                              .agent_id = agent_id,
+                                             .credit_waits = &credit_waits,
                                              .agent_version = "0.1.0"};
     input_size = 0;
     return 0;
@@ -176,6 +204,7 @@ void put_greeting(void)
     hello.stream.data = (uint8_t *)"streamID";
     hello.stream.len = 8;
     hello.ack_level = asked;
+    hello.features = wants_credits ? NATIVE_FEATURE_CREDITS : 0;
     put(NATIVE_PREAMBLE, NATIVE_PREAMBLE_SIZE);
     put_packed(SLUICE__NATIVE__FRAME__BODY_HELLO, &hello);
 }

@@ -7,6 +7,7 @@
 #include "decode/decoder.h"
 #include "decode/otlp.h"
 #include "enrich/enrich_gaps.h"
+#include "enrich/enrich_pressure.h"
 #include "proto/native.pb-c.h"
 #include "proto/native_write.h"
 #include "spool/refusals.h"
@@ -44,11 +45,17 @@ struct behind {
     uint64_t here;                      // highest sequence that the logs have
     uint64_t now_ns;                    // the clock
     struct refusals refusals;           // what was given up of the stream
+    unsigned pressure;                  // of the logs
+    unsigned pressed;                   // the signals that were asked for last
+    enum urgency urgency;               // of the next runs
+    unsigned watched;                   // times that the door waited for them to fall
 };
 extern struct behind behind;
 extern Sluice__Native__AckLevel asked; // by the next greeting
 extern bool resent;                    // the next runs say so
 extern int run_level;                  // that the next runs ask for themselves; -1: none
+extern uint64_t credit_waits;          // counted
+extern bool wants_credits;             // likewise
 extern const uint8_t agent_id[16];
 extern struct decoder decoder;
 extern struct native_state state;

@@ -118,6 +118,8 @@ static void peer_answer(struct peer *peer, const Sluice__Native__Frame *frame)
     case SLUICE__NATIVE__FRAME__BODY_HELLO:
         peer->hellos++;
         welcome.version = 1;
+        welcome.credits = peer->credits;
+        welcome.features = peer->credits ? SLUICE__NATIVE__FEATURE__FEATURE_CREDITS : 0;
         answer.body_case = SLUICE__NATIVE__FRAME__BODY_WELCOME;
         answer.welcome = &welcome;
         peer_say(peer, &answer);

@@ -20,7 +20,8 @@ struct peer {
     uint8_t *data;
     size_t size, capacity;
     bool preamble;
-    bool mute; // answers no Flush
+    bool mute;        // answers no Flush
+    uint64_t credits; // that its welcome grants; 0: it does not count them
     unsigned hellos, flushes, goodbyes;
 };
 

@@ -121,12 +121,13 @@ static void what_was_half_written_is_sent_again(void **state)
     long_text[149999] = '\0';
     peer_listen(&f->peer);
     open_client(f, (size_t)1 << 20);
+    sluice_log(f->sluice, SLUICE_INFO, long_text, SLUICE_NO_FIELDS);
+    peer_pump(&f->peer); // the welcome: no credits are counted
     while (stats_of(f).queued < 3)
         sluice_log(f->sluice, SLUICE_INFO, long_text, SLUICE_NO_FIELDS);
     free(long_text);
     struct sluice_stats before = stats_of(f);
-    // The agent takes it and dies without having read all.
-    f->peer.fd = accept4(f->peer.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    // The agent dies without having read all.
     peer_hang_up(&f->peer);
     start_peer(f);
     assert_int_equal(sluice_flush(f->sluice, 20000), -EPIPE);
@@ -139,6 +140,40 @@ static void what_was_half_written_is_sent_again(void **state)
     assert_true(seen.resend[0]);
     assert_false(seen.resend[seen.count - 1]);
     assert_int_equal(seen.sequence[seen.count - 1], before.sent + before.queued);
+}
+
+// What is beyond the credit stays in the queue, which drops as ever where it is full.
+static void credit_is_kept_to(void **state)
+{
+    struct fixture *f = *state;
+    char text[1025];
+    memset(text, 'x', 1024);
+    text[1024] = '\0';
+    f->peer.credits = 80000;
+    peer_listen(&f->peer);
+    open_client(f, (size_t)1 << 20);
+    for (unsigned i = 0; i < 200; i++) { // more than 64 KiB before the welcome
+        sluice_log(f->sluice, SLUICE_INFO, text, SLUICE_NO_FIELDS);
+        if (i == 100) {
+            assert_true(stats_of(f).sent > 0 && stats_of(f).sent < 64);
+            peer_pump(&f->peer);
+        }
+    }
+    peer_pump(&f->peer);
+    unsigned first = seen.count;
+    assert_true(first > 0 && first < 80);
+    Sluice__Native__Frame frame = SLUICE__NATIVE__FRAME__INIT;
+    Sluice__Native__Credit credit = SLUICE__NATIVE__CREDIT__INIT;
+    frame.body_case = SLUICE__NATIVE__FRAME__BODY_CREDIT;
+    frame.credit = &credit;
+    credit.bytes = 300000;
+    peer_say(&f->peer, &frame);
+    start_peer(f);
+    assert_int_equal(sluice_flush(f->sluice, 20000), 0);
+    stop_peer(f);
+    assert_int_equal(seen.count, 200);
+    assert_int_equal(stats_of(f).dropped, 0);
+    assert_int_equal(stats_of(f).connections, 1);
 }
 
 static void the_stream_outlives_its_connections(void **state)
@@ -312,6 +347,7 @@ int main(void)
         CASE(what_is_logged_before_the_agent_waits_for_it),
         CASE(an_agent_that_does_not_read_costs_records_not_time),
         CASE(what_was_half_written_is_sent_again),
+        CASE(credit_is_kept_to),
         CASE(the_stream_outlives_its_connections),
         CASE(a_flush_is_not_answered_by_silence),
         CASE(an_agent_that_leaves_is_left),

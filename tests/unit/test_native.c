@@ -251,7 +251,7 @@ static void writers_write_nothing_that_does_not_fit(void **unused)
 {
     (void)unused;
     uint8_t out[256];
-    struct native_welcome welcome = {1 << 20, agent_id, 1, 5, "1.2.3"};
+    struct native_welcome welcome = {1 << 20, agent_id, 0, 1, 5, "1.2.3"};
     struct native_error error = {NATIVE_ERROR_ORDER, "text", 1, 2, true};
     for (size_t room = 0; room < sizeof out; room++) {
         size_t sizes[] = {native_write_welcome(out, room, &welcome),
