@@ -10,6 +10,7 @@
 #include "decode/decode_native.h"
 #include "deliver/exporter.h"
 #include "enrich/enrich.h"
+#include "proto/native.h"
 #include "spool/spool.h"
 
 #include <event2/event.h>
@@ -199,9 +200,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bool later = data[0] & LATER;
     enum decode_stop first = run(&pieces, data + 1, size - 1, data[0] & (LATER - 1), later);
     enum decode_stop second = run(&whole, data + 1, size - 1, 0, later);
-    require(first == second && pieces.error_code == whole.error_code);
-    require(pieces.greeted == whole.greeted && pieces.received == whole.received);
-    require(pieces.flush_token == whole.flush_token);
+    // When a Credit is given depends on the pieces; so does what is sent without one.
+    bool overrun = (pieces.credits && pieces.error_code == NATIVE_ERROR_ORDER) ||
+                   (whole.credits && whole.error_code == NATIVE_ERROR_ORDER);
+    if (!overrun) {
+        require(first == second && pieces.error_code == whole.error_code);
+        require(pieces.greeted == whole.greeted && pieces.received == whole.received);
+        require(pieces.flush_token == whole.flush_token);
+    }
     end(&pieces, later);
     end(&whole, later);
     for (unsigned i = 0; i < SIGNAL_COUNT; i++)
