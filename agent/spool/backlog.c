@@ -101,12 +101,21 @@ static bool form_fits(const struct spool_log *log, const struct segment_image *i
     return false;
 }
 
+// The header; what stands behind it is only read where the header does not say enough.
+static int read_start(const struct spool_log *log, uint32_t number, uint8_t *start)
+{
+    int r = store_peek(log->store, number, start, SEGMENT_HEADER_SIZE);
+    if (r >= 0 && get_u64le(start + HEADER_MAGIC) == 0)
+        r = store_peek(log->store, number, start, 2 * (size_t)SEGMENT_HEADER_SIZE);
+    return r;
+}
+
 static int find(struct spool_log *log, uint32_t number, const char *folder)
 {
     struct backlog *backlog = &log->backlog;
     struct segment_image image;
     uint8_t start[2 * SEGMENT_HEADER_SIZE];
-    int r = store_peek(log->store, number, start, sizeof start);
+    int r = read_start(log, number, start);
     if (r >= 0 && is_blank(start) && !is_cut_off(log, number, r)) {
         struct store_piece piece = {.number = number, .fd = -1};
         store_remove(log->store, &piece);

@@ -115,13 +115,14 @@ bool log_vouches(struct spool_log *log, struct segment *segment, uint32_t slot, 
 void log_put_aside(struct spool_log *log, struct segment *segment)
 {
     uint32_t number = segment->piece.number;
-    bool kept = number > 0 && segment->entries > 0 && log->kept_damaged < KEPT_MAX;
+    bool worth = segment->entries > 0 || segment->unreadable;
+    bool kept = number > 0 && worth && log->kept_damaged < KEPT_MAX;
     count_pages(log, segment, segment->lost_pages);
     book_dropped(log, segment->pending_records);
     if (segment->damaged) {
         log->damaged_count--;
         gauge_update(log);
-    } else {
+    } else if (segment_lost_any(segment)) {
         tell_lost(log, segment);
     }
     if (!kept) {
@@ -134,6 +135,6 @@ void log_put_aside(struct spool_log *log, struct segment *segment)
     log->kept_damaged++;
     log->book->set_aside++;
     own_log(OWN_WARN, "segment_set_aside",
-            "%s: segment %08u, which lost pages, is through; it is kept as %08u.damaged", log->name,
+            "%s: segment %08u, which is damaged, is through; it is kept as %08u.damaged", log->name,
             number, number);
 }

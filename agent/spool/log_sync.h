@@ -18,6 +18,7 @@ struct log_sync {
     struct {
         uint64_t generation;
         uint32_t entries;
+        uint32_t number;          // of the file
     } asked[SYNC_FILES];          // what the request's files were
     struct loop_deferred ask;     // at the end of a turn that brought entries
     struct loop_deferred advance; // calls the waiters

@@ -37,6 +37,7 @@ struct segment {
     bool sealed;  // takes no more entries until it is started anew: was found at the start, or …
     bool failed;  // … its file cannot be trusted any more: it is never started anew
     bool damaged; // pages of it were lost: failed, and its bytes are checked before each use
+    bool unreadable; // some of its entries, when it was loaded: it is not read a second time
     struct store_piece piece;
     uint8_t *data; // the piece's, size bytes
     uint32_t size, capacity;

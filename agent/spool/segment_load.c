@@ -49,6 +49,7 @@ static int load(struct segment **out, struct store_piece *piece, uint64_t base_p
                     findings);
     segment->identity.base_position = base_position;
     segment->synced = segment->entries;
+    segment->unreadable = image.damaged > 0;
     findings->damaged = image.damaged;
     findings->lost_records = image.lost_records;
     *out = segment;

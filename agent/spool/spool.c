@@ -223,6 +223,8 @@ static int log_open_segment(struct spool_log *log)
             return SPOOL_FULL;
         }
     }
+    if (log->live_count > 0) // should this one go first, that one must not go on: its positions end
+        log_active(log)->sealed = true;
     log->live[log->live_count++] = segment;
     log_gauge(log);
     return 0;
@@ -292,7 +294,7 @@ void spool_abort(struct spool_log *log)
 void log_put_away(struct spool_log *log, struct segment *segment)
 {
     assert(segment_is_settled(segment));
-    if (segment->damaged || segment_lost_any(segment)) {
+    if (segment->damaged || segment->unreadable || segment_lost_any(segment)) {
         log_put_aside(log, segment);
         return;
     }

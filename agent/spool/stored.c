@@ -59,6 +59,7 @@ static bool name_file(struct log_sync *sync, const struct segment *segment)
         return false;
     sync->asked[sync->request.count].generation = segment->identity.generation;
     sync->asked[sync->request.count].entries = segment->entries;
+    sync->asked[sync->request.count].number = segment->piece.number;
     sync->request.files[sync->request.count++] = file;
     return true;
 }
@@ -101,18 +102,38 @@ static struct segment *find_generation(const struct spool_log *log, uint64_t gen
     return NULL; // all its records have their verdict
 }
 
-static void sync_failed(struct spool_log *log, uint64_t generation, int error)
+// The file may have a new generation by now, or none: what the kernel dropped may be of that one.
+static void give_up_file(struct spool_log *log, uint32_t number)
 {
-    struct segment *segment = find_generation(log, generation);
+    for (uint32_t i = 0; i < log->live_count; i++) {
+        struct segment *segment = log->live[i];
+        if (segment->piece.number != number)
+            continue;
+        segment->failed = true;
+        segment->sealed = true;
+        if (segment->pending == 0)
+            log_settle(log, i);
+        return;
+    }
+    for (struct segment **at = &log->free; *at; at = &(*at)->next) {
+        struct segment *segment = *at;
+        if (segment->piece.number != number)
+            continue;
+        *at = segment->next;
+        log->free_count--;
+        segment_remove(segment, log->store);
+        return;
+    }
+}
+
+static void sync_failed(struct spool_log *log, uint32_t number, int error)
+{
     log->book->sync_failures++;
     own_log(OWN_ERROR, "sync_failed",
             "%s: a segment could not be written through to the device: %s; its records count as "
             "stored once the sink has them, and new ones go to another file",
             log->name, strerror(-error));
-    if (segment) {
-        segment->failed = true;
-        segment->sealed = true;
-    }
+    give_up_file(log, number);
     log_sync_trouble(log, true);
 }
 
@@ -129,7 +150,7 @@ static void request_done(struct sync_request *request)
         struct segment *segment = find_generation(log, generation);
         int r = request->results[i] ? request->results[i] : request->folder_result;
         if (r < 0)
-            sync_failed(log, generation, r);
+            sync_failed(log, log->sync.asked[i].number, r);
         else if (segment && !segment->failed)
             segment->synced = log->sync.asked[i].entries;
         failed = failed || r < 0;

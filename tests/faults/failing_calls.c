@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -69,15 +70,19 @@ static void write_counts(void)
 __attribute__((constructor)) static void read_plan(void)
 {
     const char *text = getenv("FAIL_CALL");
-    char name[16] = "";
-    unsigned long long at = 0;
-    if (text && sscanf(text, "%15[a-z]:%d:%llu", name, &plan.how, &at) != 3) {
-        fprintf(stderr, "FAIL_CALL: \"%s\" is not NAME:ERRNO:AT\n", text);
-        _exit(2);
+    size_t name = text ? strcspn(text, ":") : 0;
+    char *rest = NULL;
+    if (text) {
+        while (plan.call < CALL_COUNT &&
+               (strlen(names[plan.call]) != name || memcmp(names[plan.call], text, name) != 0))
+            plan.call++;
+        plan.how = text[name] ? (int)strtol(text + name + 1, &rest, 10) : 0;
+        plan.at = rest && *rest == ':' ? strtoull(rest + 1, NULL, 10) : 0;
+        if (plan.call == CALL_COUNT || plan.at == 0) {
+            fprintf(stderr, "FAIL_CALL: \"%s\" is not NAME:ERRNO:AT\n", text);
+            _exit(2);
+        }
     }
-    while (plan.call < CALL_COUNT - 1 && strcmp(names[plan.call], name) != 0)
-        plan.call++;
-    plan.at = at;
     plan.counts = getenv("FAIL_COUNTS");
     if (plan.counts)
         atexit(write_counts);
@@ -141,7 +146,7 @@ WRAP(CALL_ALLOC, NULL, void *, aligned_alloc, (size_t alignment, size_t size), (
 WRAP(CALL_ALLOC, NULL, char *, strdup, (const char *text), (text))
 WRAP(CALL_ALLOC, NULL, char *, strndup, (const char *text, size_t size), (text, size))
 WRAP(CALL_ALLOC, NULL, FILE *, open_memstream, (char **text, size_t *size), (text, size))
-WRAP(CALL_MMAP, (void *)-1, void *, mmap, // MAP_FAILED
+WRAP(CALL_MMAP, MAP_FAILED, void *, mmap, // NOLINT(performance-no-int-to-ptr)
      (void *at, size_t size, int protection, int flags, int fd, off_t offset),
      (at, size, protection, flags, fd, offset))
 WRAP(CALL_MEMFD, -1, int, memfd_create, (const char *name, unsigned flags), (name, flags))

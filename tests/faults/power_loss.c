@@ -97,7 +97,8 @@ ssize_t __wrap_getrandom(void *out, size_t size, unsigned flags)
 static size_t put_payload(uint32_t record, uint8_t *out)
 {
     struct random random = {record * UINT64_C(0x1000193)};
-    size_t size = 1 + random_skewed(&random, one_in(&random, 12) ? 24000 : 3000);
+    // Never so short that other bytes could be the same by chance.
+    size_t size = 8 + random_skewed(&random, one_in(&random, 12) ? 24000 : 3000);
     memset(out, (int)random_below(&random, 256), size);
     for (size_t i = 0; i + 8 <= size; i += 64) {
         uint64_t mark = random_next(&random);

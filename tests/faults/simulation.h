@@ -38,31 +38,29 @@ struct piece {
 enum dialect { LINES, NATIVE, OTLP };
 
 struct producer {
-    enum dialect dialect;
     uint8_t *bytes;
     size_t size, at, offered; // at ≤ offered ≤ size
     struct piece *pieces;     // native
-    unsigned piece_count, piece_next;
     struct room_waiter waiter;
-    bool blocked;
     uint64_t blocked_ns, fed_ns;
     struct line_state lines;
-    bool again; // its plain line may be continued
     // native
     struct native_state native;
     uint8_t stream[8];
-    unsigned stream_at; // in the model
     uint64_t next_sequence;
     uint64_t receipted; // the highest of all receipts
     uint64_t receipt;   // the last of this connection
     uint64_t taken;     // highest sequence that the agent of now has consumed
     struct outbox_run outbox[OUTBOX_MAX];
-    unsigned outbox_count;
     // OTLP
     struct otlp_progress *progress;
-    bool spans;
     uint32_t tag, records;
-    bool huge;
+    unsigned piece_count, piece_next, outbox_count; // native
+    unsigned stream_at;                             // native, in the model
+    enum dialect dialect;
+    bool blocked;
+    bool again;       // lines: its plain line may be continued
+    bool spans, huge; // OTLP
 };
 
 struct simulation {

@@ -88,6 +88,7 @@ def perform(options, folder, kafka, brokers):
     agent = Agent(options.agent, folder, f"""
 max_delay: 50ms
 max_memory: 24MiB
+gap_interval: 0s
 spool: {{path: {spool}, max_bytes: 64MiB}}
 exporters:
   kafka: {{type: kafka, brokers: "{brokers}", topic: {TOPIC}, when_full: block}}

@@ -32,6 +32,7 @@ def settings(topic, brokers, service="replay", **more):
     lines = "".join(f"\n    {name}: {value}" for name, value in exporter.items())
     rest = "".join(f"{name}: {value}\n" for name, value in more.items())
     return f"""max_delay: 50ms
+gap_interval: 0s
 service: {{name: {service}}}
 {rest}exporters:
   kafka:

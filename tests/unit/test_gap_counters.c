@@ -236,7 +236,8 @@ static void a_name_is_cut_between_characters(void **state)
         gap_counters_free(gaps);
     }
     for (size_t i = 0; i < sizeof longest - 1; i += 2)
-        memcpy(longest + i, "\xc3\xa9", 3);
+        memcpy(longest + i, "\xc3\xa9", 2);
+    longest[sizeof longest - 2] = '\0';
     struct gap_counters *gaps = open_gaps(true, 1);
     count(gaps, GAP_SHED, 0, 0, longest, 1);
     count(gaps, GAP_SHED, 0, 0, longest, 1);

@@ -213,7 +213,7 @@ static const char flush_stored[] = "\x06\0\0\0\x1A\x04\x08\x01\x10\x02"; // toke
 static void the_last_sync_is_receipted(void **state)
 {
     (void)state;
-    unsigned kinds[4];
+    unsigned kinds[4] = {0};
     struct house *house = house_synced();
     int fd = greet(house);
     put_log(house, fd, 1);
