@@ -25,6 +25,7 @@ struct sluice_connection {
     bool welcomed;         // so is the agent's answer read
     bool credits;          // the agent counts them too: until its Welcome it does
     uint64_t credit;       // bytes of Records frames that may still be sent
+    uint64_t max_frame;    // that the agent takes; 0: not told yet
     bool going;            // the agent asked us to leave
     bool resend;           // the oldest run was already written in part
     unsigned pumps;        // since the agent's side was last read

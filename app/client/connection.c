@@ -67,6 +67,7 @@ static bool connect_now(struct sluice *sluice)
     connection->fd = fd;
     connection->pumps = 0;
     connection->credits = true;
+    connection->max_frame = 0;
     connection->credit = CREDIT_FIRST;
     sluice->connections++;
     return true;

@@ -27,7 +27,7 @@ enum { PROCESS_PID = 1, PROCESS_NAME = 2 };
 enum { RECORDS_FIRST_SEQUENCE = 1, RECORDS_COUNT = 2, RECORDS_RESEND = 7 };
 enum { FLUSH_TOKEN = 1, GOODBYE_LAST_SEQUENCE = 1 };
 enum { DROP_SIGNAL = 1, DROP_REASON = 2, DROP_NUMBER = 3 };
-enum { WELCOME_CREDITS = 3, WELCOME_FEATURES = 6, CREDIT_BYTES = 1 };
+enum { WELCOME_MAX_FRAME = 2, WELCOME_CREDITS = 3, WELCOME_FEATURES = 6, CREDIT_BYTES = 1 };
 enum { FLUSHED_TOKEN = 1, GOAWAY_RECONNECT_AFTER = 3 };
 
 // --- Hello
@@ -199,7 +199,6 @@ bool sluice_waits_for_credit(const struct sluice *sluice)
 enum sluice_outgoing sluice_next_frame(struct sluice *sluice)
 {
     struct sluice_connection *connection = &sluice->connection;
-    const struct sluice_run *run = sluice_queue_first(&sluice->queue);
     if (!connection->greeted)
         return OUT_HELLO;
     if (flush_is_due(sluice)) {
@@ -208,9 +207,15 @@ enum sluice_outgoing sluice_next_frame(struct sluice *sluice)
     }
     if (build_drop_report(sluice))
         return OUT_CONTROL;
-    if (run) {
+    for (const struct sluice_run *run; (run = sluice_queue_first(&sluice->queue));) {
         build_run(sluice, run);
         uint64_t size = connection->head_size + run->size;
+        if (connection->max_frame > 0 && size - NATIVE_LENGTH_SIZE > connection->max_frame) {
+            sluice->dropped[run->signal][SLUICE_DROP_TOO_LARGE] +=
+                run->count; // no credit is enough
+            sluice_queue_pop(&sluice->queue);
+            continue;
+        }
         if (connection->credits && size > connection->credit)
             return OUT_NONE; // the queue fills up, and what has no room there is dropped
         connection->credit -= connection->credits ? size : 0;
@@ -254,6 +259,7 @@ static void take_welcome(struct sluice_connection *connection, const uint8_t *bo
     uint64_t granted = varint_of(body, size, WELCOME_CREDITS);
     connection->welcomed = true;
     connection->backoff = 0;
+    connection->max_frame = varint_of(body, size, WELCOME_MAX_FRAME);
     connection->credits = varint_of(body, size, WELCOME_FEATURES) & FEATURE_CREDITS;
     connection->credit += granted > CREDIT_FIRST ? granted - CREDIT_FIRST : 0;
 }

@@ -119,6 +119,7 @@ static void peer_answer(struct peer *peer, const Sluice__Native__Frame *frame)
         peer->hellos++;
         welcome.version = 1;
         welcome.credits = peer->credits;
+        welcome.max_frame = peer->max_frame;
         welcome.features = peer->credits ? SLUICE__NATIVE__FEATURE__FEATURE_CREDITS : 0;
         answer.body_case = SLUICE__NATIVE__FRAME__BODY_WELCOME;
         answer.welcome = &welcome;

@@ -20,8 +20,9 @@ struct peer {
     uint8_t *data;
     size_t size, capacity;
     bool preamble;
-    bool mute;        // answers no Flush
-    uint64_t credits; // that its welcome grants; 0: it does not count them
+    bool mute;          // answers no Flush
+    uint64_t credits;   // that its welcome grants; 0: it does not count them
+    uint32_t max_frame; // that its welcome names; 0: none
     unsigned hellos, flushes, goodbyes;
 };
 

@@ -176,6 +176,26 @@ static void credit_is_kept_to(void **state)
     assert_int_equal(stats_of(f).connections, 1);
 }
 
+// What the agent takes in no frame would wait for credit for ever.
+static void what_no_frame_takes_is_dropped(void **state)
+{
+    struct fixture *f = *state;
+    static char text[80001];
+    memset(text, 'x', sizeof text - 1);
+    f->peer.credits = 200000;
+    f->peer.max_frame = 70000;
+    peer_listen(&f->peer);
+    open_client(f, (size_t)1 << 20);
+    sluice_log(f->sluice, SLUICE_INFO, text, SLUICE_NO_FIELDS); // waits for the welcome
+    start_peer(f);
+    for (unsigned i = 0; i < 3; i++)
+        sluice_log(f->sluice, SLUICE_INFO, "short", SLUICE_NO_FIELDS);
+    assert_int_equal(sluice_flush(f->sluice, 20000), 0);
+    stop_peer(f);
+    assert_int_equal(seen.count, 3);
+    assert_int_equal(stats_of(f).dropped, 1);
+}
+
 static void the_stream_outlives_its_connections(void **state)
 {
     struct fixture *f = *state;
@@ -348,6 +368,7 @@ int main(void)
         CASE(an_agent_that_does_not_read_costs_records_not_time),
         CASE(what_was_half_written_is_sent_again),
         CASE(credit_is_kept_to),
+        CASE(what_no_frame_takes_is_dropped),
         CASE(the_stream_outlives_its_connections),
         CASE(a_flush_is_not_answered_by_silence),
         CASE(an_agent_that_leaves_is_left),
