@@ -359,15 +359,17 @@ int replay_file(struct resend *resend, const struct replay_options *options)
     struct feed feed = {.resend = resend, .options = options};
     feed.step.expired = step_expired;
     feed.waiter.room = room;
-    feed.fd = standard ? STDIN_FILENO : open(options->path, O_RDONLY | O_CLOEXEC);
+    feed.fd = standard ? STDIN_FILENO : open(options->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     int r = feed.fd < 0 ? error_from_errno() : 0;
     feed.buffer = r == 0 ? malloc(BUFFER) : NULL;
     if (r == 0 && !feed.buffer)
         r = -ENOMEM;
     while (r == 0 && !feed.over && !memchr(feed.buffer, '\n', feed.end) && feed.end < BUFFER) {
         struct pollfd ready = {.fd = feed.fd, .events = POLLIN};
-        poll(&ready, 1, -1);
-        read_more(&feed);
+        if (poll(&ready, 1, -1) < 0) // SIGINT, SIGTERM: the loop does not run yet
+            r = error_from_errno();
+        else
+            read_more(&feed);
     }
     feed.letters = r == 0 && has_letters(&feed);
     if (r == 0 && options->remove && (standard || !feed.letters || is_written(feed.fd)))
