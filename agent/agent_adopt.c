@@ -13,6 +13,7 @@
 #include "base/own_log.h"
 #include "base/settings.h"
 #include "deliver/dead_letters.h"
+#include "spool/gap_counters.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -39,23 +40,35 @@ static void leave(struct adoption *adoption, const char *path, const char *why)
     own_log(OWN_WARN, "adopt_left", "%s: %s; it is left", path, why);
 }
 
+// Whether a folder can be read and has no other names than these.
+static bool holds_only(int fd, const char *one, const char *other)
+{
+    int copy = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = copy < 0 ? NULL : fdopendir(copy);
+    const struct dirent *entry;
+    bool only = folder != NULL;
+    if (!folder && copy >= 0)
+        close(copy);
+    while (folder && (entry = readdir(folder)))
+        only = only && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+                        strcmp(entry->d_name, one) == 0 || strcmp(entry->d_name, other) == 0);
+    if (folder)
+        closedir(folder);
+    return only;
+}
+
 // Only what holds nothing but its lock, which we hold meanwhile. Whoever comes back between makes
 // it anew.
 static void remove_empty(int parent, const char *name)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     int lock = fd < 0 ? -1 : openat(fd, "lock", O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    DIR *folder = lock < 0 ? NULL : fdopendir(dup(fd));
-    const struct dirent *entry;
-    unsigned others = 0;
-    while (folder && (entry = readdir(folder)))
-        others += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-                  strcmp(entry->d_name, "lock") != 0;
-    if (folder && others == 0 && flock(lock, LOCK_EX | LOCK_NB) == 0 &&
-        unlinkat(fd, "lock", 0) == 0)
-        unlinkat(parent, name, AT_REMOVEDIR);
-    if (folder)
-        closedir(folder);
+    // The marks of streams tell of what was in the log.
+    if (lock >= 0 && holds_only(fd, "lock", "streams") && flock(lock, LOCK_EX | LOCK_NB) == 0) {
+        unlinkat(fd, "streams", 0);
+        if (unlinkat(fd, "lock", 0) == 0)
+            unlinkat(parent, name, AT_REMOVEDIR);
+    }
     if (lock >= 0)
         close(lock);
     if (fd >= 0)
@@ -105,6 +118,24 @@ static void adopt(struct adoption *adoption, int parent, int fd, const char *nam
     remove_empty(parent, name);
 }
 
+// The spool.path of an agent whose logs we have drained. What it dropped and did not tell stays.
+static void remove_owner(struct adoption *adoption, int parent, int fd, const char *name,
+                         const char *path)
+{
+    char descriptor[40];
+    snprintf(descriptor, sizeof descriptor, "/proc/self/fd/%d", fd);
+    if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || !holds_only(fd, "gaps", "gaps"))
+        return;
+    int r = gap_counters_remove(descriptor);
+    if (r == 0)
+        unlinkat(parent, name, AT_REMOVEDIR);
+    else
+        leave(adoption, path,
+              r == GAP_UNTOLD ? "drained, but its file `gaps` counts dropped records that no "
+                                "document tells of yet; run an agent on it, or remove it"
+                              : reason(r));
+}
+
 static void look_into(struct adoption *adoption, int fd, const char *path, unsigned depth);
 
 static void look_at(struct adoption *adoption, int parent, const char *name, const char *path,
@@ -130,7 +161,7 @@ static void look_at(struct adoption *adoption, int parent, const char *name, con
         unsigned before = adoption->adopted;
         look_into(adoption, fd, path, depth + 1);
         if (adoption->adopted > before) // else it was not we who emptied it
-            unlinkat(parent, name, AT_REMOVEDIR);
+            remove_owner(adoption, parent, fd, name, path);
     }
     close(fd);
 }

@@ -114,6 +114,10 @@ const struct own_log_event own_log_events[] = {
     {"page_lost", "error", false,
      "A segment in use lost pages: its file was cut, or the device cannot read them. Whole records "
      "of it are sent, the others dropped (`damaged`); new ones go to another segment."},
+    {"log_filling", "warn", false,
+     "Writers of an exporter's log began to wait, or records to be dropped: more comes than the "
+     "sink takes, or it is away. Told once until `log_relieved`."},
+    {"log_relieved", "info", false, "The log is below its watermarks again."},
     {"spool_trouble", "error", false,
      "A log cannot grow: the device is full or fails, or there is no memory. Writers wait, or "
      "records "

@@ -65,6 +65,11 @@ struct gap_counters_config {
 int gap_counters_new(struct gap_counters **out, const struct gap_counters_config *config);
 void gap_counters_free(struct gap_counters *gaps); // NULL is fine
 
+// Removes folder/gaps of an agent that is gone, where nothing in it is still to be told. 0 (also
+// where there is none), GAP_UNTOLD (it stays) or -errno (-EWOULDBLOCK: an agent has it).
+#define GAP_UNTOLD 1
+int gap_counters_remove(const char *folder);
+
 // Off: nothing is counted. On at the start.
 void gap_counters_switch(struct gap_counters *gaps, bool on);
 // Called when a cause has something to be told that had nothing. One callback.

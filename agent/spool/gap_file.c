@@ -290,3 +290,22 @@ void gap_file_clear(struct gap_file *file, unsigned number)
     if (file->bytes)
         memset(row_at(file, number), 0, ROW_SIZE);
 }
+
+int gap_counters_remove(const char *folder)
+{
+    int at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct gap_file file = {.fd = -1};
+    struct gap_row row;
+    if (at < 0)
+        return error_from_errno();
+    int r = faccessat(at, "gaps", F_OK, AT_SYMLINK_NOFOLLOW) < 0 ? error_from_errno() : 0;
+    if (r == 0) // opening would make it
+        r = gap_file_open(&file, folder);
+    for (unsigned i = 0; r == 0 && i < GAP_ROWS; i++)
+        r = gap_file_read(&file, i, &row) == GAP_ROW_EMPTY ? 0 : GAP_UNTOLD;
+    if (r == 0 && unlinkat(at, "gaps", 0) < 0)
+        r = error_from_errno();
+    gap_file_close(&file);
+    close(at);
+    return r == -ENOENT ? 0 : r;
+}

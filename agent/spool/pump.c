@@ -264,6 +264,7 @@ void spool_watch(struct spool_log *log, struct room_waiter *waiter)
 void spool_wait(struct spool_log *log, struct room_waiter *waiter)
 {
     log->book->blocked += !waiter->waiting;
+    log_tell_full(log);
     spool_watch(log, waiter);
 }
 

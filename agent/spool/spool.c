@@ -12,6 +12,7 @@
 #include "spool/damage.h"
 #include "spool/spool_log.h"
 #include "spool/stream_marks.h"
+#include "spool/watermark.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -332,6 +333,7 @@ void log_settle(struct spool_log *log, uint32_t index)
         log_put_away(log, segment);
     }
     log_gauge(log);
+    log_relieved(log);
     log_stored_update(log);
     if (log_used(log) <= log->limit)
         pump_wake(log);
@@ -432,4 +434,5 @@ void spool_shed(struct spool_log *log, uint32_t records)
     assert(log->magic == SPOOL_LOG_MAGIC);
     log->book->routed += records;
     log->book->dropped[DROP_SHED] += records;
+    log_tell_full(log);
 }

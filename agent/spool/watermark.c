@@ -1,6 +1,7 @@
 // A log's watermarks: whether what comes next is still worth its room.
 #include "spool/watermark.h"
 
+#include "base/own_log.h"
 #include "spool/spool_log.h"
 
 // How much of its newest segment is used, of `scale`: by its payloads or by its index, whichever
@@ -56,4 +57,26 @@ void spool_refuse_level(struct spool_log *log, uint32_t records)
     assert(log->magic == SPOOL_LOG_MAGIC);
     log->book->routed += records;
     log->book->dropped[DROP_LEVEL] += records;
+    log_tell_full(log);
+}
+
+void log_tell_full(struct spool_log *log)
+{
+    if (log->told_full)
+        return;
+    log->told_full = true;
+    own_log(OWN_WARN, "log_filling",
+            "%s: %llu records are held, in %llu of %u segments: more comes than the sink takes, or "
+            "it is away; less urgent records wait or are dropped first, `sluice status` counts "
+            "them; look at the sink, or raise spool.max_bytes (max_memory)",
+            log->name, (unsigned long long)log->book->held, (unsigned long long)log_used(log),
+            log->limit);
+}
+
+void log_relieved(struct spool_log *log)
+{
+    if (!log->told_full || is_above(log, WATERMARK_LOW))
+        return;
+    log->told_full = false;
+    own_log(OWN_INFO, "log_relieved", "%s: has room for every record again", log->name);
 }

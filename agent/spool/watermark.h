@@ -32,6 +32,11 @@ bool spool_keeps(struct spool_log *log, enum urgency urgency);
 // Counts a copy that was refused so: routed and dropped{level}.
 void spool_refuse_level(struct spool_log *log, uint32_t records);
 
+// Tells the own log, once until log_relieved, that writers wait or that records are dropped.
+void log_tell_full(struct spool_log *log);
+// Some room has come free: tells so where the log is below its watermarks again.
+void log_relieved(struct spool_log *log);
+
 // Calls the waiter (from the loop, once) when a segment has been freed; nobody is paused meanwhile.
 // spool_wait_cancel takes it back.
 void spool_watch(struct spool_log *log, struct room_waiter *waiter);

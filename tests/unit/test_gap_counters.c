@@ -445,6 +445,30 @@ static void the_watcher_hears_of_the_first_of_a_cause(void **state)
     gap_counters_free(gaps);
 }
 
+static void a_file_goes_when_all_of_it_is_told(void **state)
+{
+    unsigned row = 0;
+    (void)state;
+    assert_int_equal(gap_counters_remove(folder), 0); // there is none, and none is made
+    struct gap_counters *gaps = open_gaps(true, 1);
+    count(gaps, GAP_SHED, 0, 9, "checkout", 3);
+    assert_int_equal(gap_counters_remove(folder), -EWOULDBLOCK);
+    gap_counters_free(gaps);
+    assert_int_equal(gap_counters_remove(folder), GAP_UNTOLD);
+    gaps = open_gaps(true, 1);
+    assert_int_equal(take_only(gaps, &row).records, 3);
+    gap_counters_free(gaps);
+    assert_int_equal(gap_counters_remove(folder), GAP_UNTOLD); // taken is not told
+    gaps = open_gaps(true, 1);
+    take_only(gaps, &row);
+    gap_told(gaps, row);
+    gap_counters_free(gaps);
+    assert_int_equal(gap_counters_remove(folder), 0);
+    gaps = open_gaps(true, 1);
+    assert_int_equal(rows_of(gaps), 0);
+    gap_counters_free(gaps);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -453,6 +477,7 @@ int main(void)
         CASE(a_count_that_is_full_leaves_nothing_untold),
         CASE(who_takes_no_logs_is_told_by_all_who_do),
         CASE(what_does_not_fit_goes_to_other_and_is_still_counted),
+        CASE(a_file_goes_when_all_of_it_is_told),
         CASE(a_name_is_cut_between_characters),
         CASE(an_exporter_that_is_gone_is_told_by_another),
         CASE(told_twice_has_one_id),

@@ -41,10 +41,15 @@ static void test_the_watermarks(void **state)
     fill(fixture, 1);                   // closes the segment
     assert_above(fixture, true, true);  // 90 %
     fixture_turn(fixture);
+    assert_false(fixture->log->told_full);
+    spool_refuse_level(fixture->log, 1);
+    assert_true(fixture->log->told_full);
     fake_answer(&fixture->fake, 0, VERDICT_DELIVERED, 0);
     assert_above(fixture, true, false); // 80 %
+    assert_true(fixture->log->told_full);
     fake_answer(&fixture->fake, 1, VERDICT_DELIVERED, 0);
     assert_above(fixture, false, false);
+    assert_false(fixture->log->told_full);
     for (uint64_t position = 2; position < 9; position++)
         fake_answer(&fixture->fake, position, VERDICT_DELIVERED, 0);
     fixture_free(fixture);
