@@ -30,14 +30,13 @@ static void put_run(size_t bytes)
     static uint8_t frame[FRAME + 4];
     // Records{count 1, spans, and a field that is not known}
     size_t body = bytes - 4 - 4;
-    size_t unknown = body - 2 - 4 - 4;
     uint8_t *at = frame;
     *at++ = 0x12;
     for (unsigned i = 0; i < 3; i++)
         *at++ = (uint8_t)((body >> (7 * i) & 0x7F) | (i < 2 ? 0x80 : 0));
     memcpy(at, "\x10\x01\x22\x02\x12\x00\x7A", 7);
     at += 7;
-    unknown = body - 7 - 3;
+    size_t unknown = body - 7 - 3;
     for (unsigned i = 0; i < 3; i++)
         *at++ = (uint8_t)((unknown >> (7 * i) & 0x7F) | (i < 2 ? 0x80 : 0));
     memset(at, 0, unknown);
