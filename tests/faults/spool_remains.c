@@ -29,6 +29,8 @@ void spool_log_abandon(struct spool_log *log)
         segment_detach(segment);
     }
     stream_marks_free(log->streams);
+    loop_deferred_stop(&log->settled.advance);
+    refusals_deinit(&log->settled.refusals);
     backlog_close(log);
     store_close(log->store);
     free(log->live);
