@@ -59,9 +59,9 @@ struct spool_log {
     uint32_t damaged_count, kept_damaged; // live ones that lost pages; files of such kept
     uint32_t verdict_live;                // index in live where the last verdict was found
     uint64_t sampled;                     // of what is kept 1 in WATERMARK_SAMPLE
-    bool told_full;                       // the own log knows that writers wait, or records go
     size_t slot_capacity;                 // of the slot that is out; 0: none
     uint32_t slot_losses;                 // page_guard_mine() when it went out
+    bool told_full;                       // the own log knows that writers wait, or records go
 
     uint64_t pending;      // entries without a verdict
     uint64_t waiting;      // of these, not offered (or returned)
