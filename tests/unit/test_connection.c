@@ -192,7 +192,7 @@ static void a_waiting_record_waits_for_room_too(void **state)
         int full = house_dial(house), fd = house_dial(house);
         memset(line, 'x', sizeof line);
         line[sizeof line - 1] = '\n';
-        house_put(house, fd, "x\n", 2); // waits for its rest, as every plain line
+        house_put(house, fd, "x\n", 2);  // waits for its rest, as every plain line
         house_until(house, is_received); // on a slow machine its time may be over at once
         while (send(full, line, sizeof line, MSG_NOSIGNAL) > 0 &&
                house->books.exporters[0].book.dropped[DROP_LEVEL] == 0)
