@@ -105,7 +105,9 @@ static void adopt(struct adoption *adoption, int parent, int fd, const char *nam
         return;
     }
     if (r == AGENT_LEFT) {
-        leave(adoption, path, "not all of it is delivered yet");
+        leave(adoption, path,
+              resend->interrupted ? "not all of it is delivered yet"
+                                  : "its sink answered nothing for drain_timeout");
         return;
     }
     adoption->adopted++;
@@ -229,6 +231,7 @@ int agent_adopt(struct settings *settings, const char *folder, bool watch)
         return -ENOMEM;
     struct agent *agent = &adoption->resend.agent;
     int r = resend_start(&adoption->resend, settings);
+    adoption->resend.patience_ns = settings->drain_timeout_ns;
     if (r == 0)
         r = agent_open_dead_letters(agent);
     if (r == 0)

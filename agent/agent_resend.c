@@ -74,6 +74,19 @@ static void tell_progress(struct resend *resend)
             (unsigned long long)sum.backlog_segments);
 }
 
+// Nobody has answered anything for so long that others should have their turn.
+static bool patience_is_over(struct resend *resend)
+{
+    struct exporter_book sum = sums(resend);
+    uint64_t answers = sum.delivered + sum.dead + sum.dropped[0];
+    uint64_t now = clock_monotonic(resend->agent.clock);
+    if (answers != resend->answers || resend->answered_ns == 0) {
+        resend->answers = answers;
+        resend->answered_ns = now;
+    }
+    return resend->patience_ns > 0 && now - resend->answered_ns >= resend->patience_ns;
+}
+
 // Not spool_drain: that would send a backlog faster than catch_up_rate lets it.
 static void look_expired(struct loop_timer *timer)
 {
@@ -83,7 +96,8 @@ static void look_expired(struct loop_timer *timer)
     for (unsigned i = 0; i < resend->agent.settings->exporter_count; i++)
         drained = drained && (!resend->agent.logs[i] || spool_drained(resend->agent.logs[i]));
     tell_progress(resend);
-    if (drained || loop_timer_start(resend->agent.loop, &resend->look, LOOK_NS) < 0)
+    if (drained || patience_is_over(resend) ||
+        loop_timer_start(resend->agent.loop, &resend->look, LOOK_NS) < 0)
         loop_stop(resend->agent.loop);
 }
 
@@ -158,6 +172,7 @@ int resend_run(struct resend *resend)
 {
     if (resend->interrupted)
         return 0;
+    resend->answered_ns = 0;
     int r = loop_timer_start(resend->agent.loop, &resend->look, 0);
     return r == 0 ? loop_run(resend->agent.loop) : r;
 }

@@ -10,6 +10,9 @@ struct resend {
     struct loop_timer look; // whether the logs are empty
     uint64_t told_ns;       // monotonic, when progress was told
     uint64_t unreadable;    // what was given and could not be taken
+    uint64_t patience_ns;   // how long sinks may answer nothing; 0: for ever
+    uint64_t answers;       // records that had a verdict, …
+    uint64_t answered_ns;   // … and when that was seen to change, monotonic
     bool feeding;           // more is to come
     bool interrupted;       // SIGINT or SIGTERM
 };
@@ -23,7 +26,7 @@ int resend_find(const struct resend *resend, const char *exporter);
 int resend_open(struct resend *resend, unsigned index, const struct agent_log *options);
 // Ends exporters and logs: what is not delivered stays in its folder.
 void resend_close(struct resend *resend);
-// Runs until nothing is fed and every log is empty, or it is interrupted.
+// Runs until nothing is fed and every log is empty, patience is over, or it is interrupted.
 int resend_run(struct resend *resend);
 // Drains one folder of segments. name: as people are told it. 0: it is empty now; AGENT_LEFT;
 // -errno, not told: -EWOULDBLOCK is an owner's.

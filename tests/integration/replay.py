@@ -219,14 +219,18 @@ def adoption(options, folder, brokers):
     shutil.copytree(os.path.join(host, "a", "kafka"), os.path.join(host, "c", "unheard"))
     os.mkfifo(os.path.join(host, "b", "kafka", "00000099.segment"))
     os.mkdir(os.path.join(host, "empty"))
-    text = settings(topic, brokers, "node")
+    # The sink of the first folder is away: it has its turn and no more.
+    shutil.copytree(os.path.join(host, "a", "kafka"), os.path.join(host, "0", "away"))
+    away = '\n  away: {type: kafka, brokers: "127.0.0.1:1"}\nroutes:'
+    text = settings(topic, brokers, "node", drain_timeout="10s").replace("\nroutes:", away, 1)
     adopt = [options.agent, folder, text, "adopt", host]
     with open(os.path.join(host, "b", "kafka", "lock"), "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        held = Command(*adopt).expect(1, sent=300, delivered=300)
-        for said in ("its owner has it open", "a symbolic link", "no exporter of that name"):
+        held = Command(*adopt).expect(1, sent=600, delivered=300, left=300)
+        for said in ("its owner has it open", "a symbolic link", "no exporter of that name", "answered nothing"):
             assert said in held.log, (said, held.log)
-    assert sorted(os.listdir(host)) == ["b", "c", "empty", "kafka", "link"], os.listdir(host)
+    assert sorted(os.listdir(host)) == ["0", "b", "c", "empty", "kafka", "link"], os.listdir(host)
+    shutil.rmtree(os.path.join(host, "0"))
     Command(*adopt).expect(1, sent=300, delivered=300)
     assert os.listdir(os.path.join(outside, "kafka"))
     found = in_topic(brokers, topic)
