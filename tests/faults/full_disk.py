@@ -2,8 +2,8 @@
 
     full_disk.py --agent PATH
 
-It mounts a device of its own: as root, or in a user namespace of its own. Where neither is permitted it says so, and only
-crosses `spool.min_free` on the device that is there.
+It mounts a device of its own: as root, or in a user namespace of its own. Where neither is permitted it
+crosses `spool.min_free` on the device that is there, and is skipped: a full device was not tested.
 """
 
 import argparse
@@ -26,6 +26,7 @@ DEVICE_MIB = 24
 DEADLINE_SECONDS = 60
 PACE = 0.002
 INSIDE = "SLUICE_FULL_DISK_INSIDE"
+SKIPPED = 77
 
 
 def mount(*words):
@@ -148,11 +149,11 @@ def full(options, folder, device, trouble, min_free, leave):
 
 def shared(options, folder, device):
     """The device is everybody's: an eighth of its room is taken, and given back."""
-    print("NO DEVICE MAY BE MOUNTED HERE: a full one is not tested, low space is", flush=True)
+    print("no device may be mounted here: a full one is not tested, low space is", flush=True)
     room = free(device)
     min_free = (room - room // 16) // MIB
     full(options, folder, device, "low_space", f"{min_free}MiB", room - room // 8)
-    return 0
+    return SKIPPED
 
 
 def perform(options, top):
